@@ -1,0 +1,156 @@
+"""Where a run's things lie, and when a stage counts as finished: its manifest is there, written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cofee_dist import __version__
+from cofee_dist.errors import UserError
+
+MANIFEST = "manifest.json"
+STARTED = "started.json"
+_WHOLE_FILE_BYTES = 256 * 2**20
+_SAMPLE_BYTES = 2**20
+_VERSIONED = ("torch", "transformers", "pyspark", "ray", "deepspeed", "mlflow", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished stage was made from and what it holds."""
+
+    stage: str
+    fingerprint: str
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    counts: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    finished_at: str = ""
+
+
+def fingerprint(value: object) -> str:
+    """Digest of a JSON-able value: equal values give equal digests, whatever the order of keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: str | Path) -> str:
+    """Digest of a file's content; above 256 MiB of its size and 1 MiB at the start, middle and end."""
+    path = Path(path)
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        if size <= _WHOLE_FILE_BYTES:
+            while block := file.read(_SAMPLE_BYTES):
+                digest.update(block)
+        else:
+            for at in (0, size // 2, size - _SAMPLE_BYTES):
+                file.seek(at)
+                digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def path_digest(path: str | Path) -> str:
+    """``file_digest`` of a file, or of every file below a folder (an encoder's, say)."""
+    path = Path(path)
+    if path.is_file():
+        return file_digest(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return fingerprint([(str(file.relative_to(path)), file_digest(file)) for file in files])
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write atomically: a reader sees the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2, ensure_ascii=False, default=str)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a file that is not JSON is the user's to mend (something else wrote it)."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"not valid JSON ({error})", where=path, fix="delete the file and run again") from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, this package and the engines that are installed."""
+    found = {"python": platform.python_version(), "cofee_dist": __version__}
+    for name in _VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The stage's manifest, or None where the stage has not finished."""
+    path = folder / MANIFEST
+    return Manifest(**read_json(path)) if path.exists() else None
+
+
+class StageFolder:
+    """A stage's folder: finished with this fingerprint, begun with it, or to be begun anew.
+
+    ``begin()`` keeps what a killed run with the same fingerprint left (its checkpoints) and removes what
+    belongs to another config or other inputs. ``finish()`` writes the manifest, last and atomically.
+    """
+
+    def __init__(self, path: Path, stage: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
+        self.path, self.stage = path, stage
+        self.config, self.inputs = dict(config), dict(inputs)
+        self.fingerprint = fingerprint([stage, self.config, self.inputs, __version__])
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """The manifest if the stage finished with this very fingerprint."""
+        found = read_manifest(self.path)
+        return found if found is not None and found.fingerprint == self.fingerprint else None
+
+    def begin(self) -> bool:
+        """Make the folder ready to be filled; True if it goes on from an earlier, unfinished try."""
+        started = self.path / STARTED
+        resumes = (
+            not (self.path / MANIFEST).exists()
+            and started.exists()
+            and read_json(started).get("fingerprint") == self.fingerprint
+        )
+        if not resumes:
+            if self.path.exists():
+                # The manifest goes first: a kill in the middle of the removal must not leave it behind.
+                (self.path / MANIFEST).unlink(missing_ok=True)
+                shutil.rmtree(self.path)
+            write_json(started, {"fingerprint": self.fingerprint, "stage": self.stage})
+        self._clock = time.monotonic()
+        return resumes
+
+    def finish(self, counts: Mapping[str, Any]) -> Manifest:
+        """Write the manifest: from here on the stage is finished."""
+        manifest = Manifest(
+            stage=self.stage,
+            fingerprint=self.fingerprint,
+            config=self.config,
+            inputs=self.inputs,
+            counts=dict(counts),
+            versions=versions(),
+            seconds=round(time.monotonic() - self._clock, 3),
+            finished_at=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        )
+        write_json(self.path / MANIFEST, asdict(manifest))
+        return manifest

@@ -1,0 +1,1 @@
+"""From labelled sentences to token ids and targets, to batches."""

@@ -1,0 +1,322 @@
+"""The config of a run: one frozen tree, read from YAML, in which an unknown key is an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cofee_dist.errors import UserError
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Tree(BaseModel):
+    """A node of the config: frozen, and closed to keys that nothing reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class EntityType(Tree):
+    """What the user says of a type: a question that describes it, and its word lists."""
+
+    question: str = Field(min_length=1)
+    gazetteers: tuple[str, ...] = Field(min_length=1)
+
+
+class Task(Tree):
+    """The types to recognise, and the language of text and questions (ISO 639-1)."""
+
+    language: str = "en"
+    types: dict[str, EntityType] = Field(min_length=1)
+    entity_question: str = "Find Entities"
+
+
+class Corpus(Tree):
+    """From dump to D_g. ``max_sentence_length`` is in words, or in characters for zh, ja and th."""
+
+    dumps: tuple[str, ...] = ()
+    min_anchors: Positive = 4
+    min_sentence_length: Positive = 3
+    max_sentence_length: Positive = 250
+    max_sentences: Positive | None = None
+    max_quarantined_share: Share = 0.05
+    split_bytes: Positive = 64 * 2**20
+
+
+class Labels(Tree):
+    """From D_g to the first D_s: which anchors a gazetteer types."""
+
+    match_on: Literal["surface", "target", "both"] = "surface"
+    ambiguity: Literal["keep_all", "drop"] = "keep_all"
+    ignore_case: bool = False
+
+
+class ScratchEncoder(Tree):
+    """A randomly initialised BERT with a WordPiece vocabulary trained on the corpus."""
+
+    vocabulary_size: Positive = 8000
+    hidden_size: Positive = 128
+    layers: Positive = 2
+    heads: Positive = 2
+    lowercase: bool = False
+
+
+class Encoder(Tree):
+    """A Hugging Face name or folder, or ``scratch``; ``max_length_tokens`` counts question and sentence."""
+
+    name: str | None = None
+    scratch: ScratchEncoder | None = None
+    max_length_tokens: Annotated[int, Field(ge=16)] = 150
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Encoder:
+        if (self.name is None) == (self.scratch is None):
+            raise ValueError("give either 'name' (a hub name or a folder) or 'scratch'")
+        return self
+
+
+class Stage(Tree):
+    """What every training stage has. ``warmup_share`` is the share of steps in which the rate rises."""
+
+    epochs: Positive
+    learning_rate: Rate
+    warmup_share: Share = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    max_gradient_norm: Rate = 1.0
+    max_sentences: Positive | None = None
+
+
+class Esi(Stage):
+    """Entity span identification; ``min_anchors`` may ask for more than the corpus kept."""
+
+    epochs: Positive = 5
+    learning_rate: Rate = 6e-6
+    min_anchors: Positive = 4
+
+
+class Nee(Stage):
+    """Named entity extraction with iterative self-picking; ``epochs`` is the most it trains.
+
+    Picking starts after ``epochs_before_picking`` and comes again every ``epochs_between_picking``; training
+    stops when validation F1 has not risen for ``patience`` epochs in which new labels were used.
+    """
+
+    epochs: Positive = 6
+    learning_rate: Rate = 3e-5
+    picking_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    picking: Literal["replace", "union", "none"] = "replace"
+    epochs_before_picking: Positive = 1
+    epochs_between_picking: Positive = 1
+    patience: Positive = 1
+
+
+class Fet(Stage):
+    """Fine-grained entity typing: K clusters, their loss weighted by gamma (Eq. 6-10)."""
+
+    epochs: Positive = 5
+    learning_rate: Rate = 2e-5
+    clusters: Positive = 23
+    cluster_loss_weight: Annotated[float, Field(ge=0)] = 0.001
+    variance: Literal["mean", "sum"] = "mean"
+    kmeans_iterations: Positive = 25
+    pca_dimensions: Positive | None = None
+
+
+class Stages(Tree):
+    """The three stages of the pre-training, in their order."""
+
+    esi: Esi = Esi()
+    nee: Nee = Nee()
+    fet: Fet = Fet()
+
+
+class Engine(Tree):
+    """What runs the loop. ``batch_tokens`` fill an optimizer step, ``micro_batch_tokens`` a forward pass.
+
+    ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster.
+    """
+
+    name: Literal["torch", "deepspeed"] = "torch"
+    deepspeed_config: str | None = None
+    workers: Count = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    batch_tokens: Positive = 2048
+    micro_batch_tokens: Positive = 2048
+    checkpoint_every_steps: Positive = 200
+
+
+class LabelledFile(Tree):
+    """Sentences labelled by people. ``ignore_types`` are read and left out; other unknown types are errors."""
+
+    path: str
+    format: Literal["auto", "conll", "jsonl"] = "auto"
+    scheme: Literal["bio", "bioes", "io"] = "bio"
+    token_column: int = 0
+    label_column: int = -1
+    skip_lines_starting_with: tuple[str, ...] = ("-DOCSTART-",)
+    joiner: str = " "
+    ignore_types: tuple[str, ...] = ()
+
+
+class Evaluation(Tree):
+    """Where the score comes from. Without ``validation``, a share of the weak labels is held out for it."""
+
+    validation: LabelledFile | None = None
+    test: LabelledFile | None = None
+    max_validation_sentences: Positive | None = None
+    held_out_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    nested: bool = False
+    ablations: bool = False
+
+
+class Tracking(Tree):
+    """MLflow. ``uri: null`` turns it off; the default is a sqlite file in the folder of all runs."""
+
+    uri: str | None = "sqlite"
+    experiment: str = "cofee"
+
+
+class Config(Tree):
+    """A run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    runs: str = "runs"
+    seed: Count = 0
+    task: Task
+    corpus: Corpus = Corpus()
+    labels: Labels = Labels()
+    encoder: Encoder
+    stages: Stages = Stages()
+    engine: Engine = Engine()
+    evaluation: Evaluation = Evaluation()
+    tracking: Tracking = Tracking()
+
+    @property
+    def run_folder(self) -> Path:
+        """Where this run's artifacts lie."""
+        return Path(self.runs) / self.name
+
+    @property
+    def questions(self) -> dict[str, str]:
+        """Type to question."""
+        return {name: entity_type.question for name, entity_type in self.task.types.items()}
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a YAML config and apply ``a.b=value`` overrides (values are YAML: ``[x, y]``, ``1e-5``, ``null``).
+
+    Raises UserError for a missing file, broken YAML, an unknown key (naming the nearest known one) or a value
+    that does not fit.
+    """
+    path = Path(path)
+    try:
+        tree = _yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the config: {error.strerror}", where=path) from error
+    except yaml.YAMLError as error:
+        raise UserError(f"the config is not valid YAML: {error}", where=path) from error
+    if not isinstance(tree, dict):
+        raise UserError("the config must be a mapping of keys to values", where=path)
+    for override in overrides:
+        _override(tree, override)
+    return config_from(tree, where=path)
+
+
+def config_from(tree: Mapping[str, Any], where: object = None) -> Config:
+    """Validate a tree of plain values; errors are told as ``load_config`` tells them."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(_explain(error), where=where, fix="correct the config; --dry-run prints it resolved") from error
+
+
+def dump_yaml(config: Config) -> str:
+    """The config as YAML with every default filled in."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML reads ``1e-5`` as a string (YAML 1.1); here it is a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set wants key=value, not {override!r}", fix="for example --set corpus.min_anchors=2")
+    node = tree
+    *parents, leaf = key.strip().split(".")
+    for parent in parents:
+        child = node.get(parent)
+        if child is None:
+            child = node[parent] = {}
+        if not isinstance(child, dict):
+            raise UserError(f"--set {key}: {parent!r} is a value, it has no keys below it")
+        node = child
+    try:
+        node[leaf] = _yaml(value)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {key}: {value!r} is not a YAML value ({error})") from error
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(_unknown_key(problem["loc"]))
+        elif problem["type"] == "missing":
+            lines.append(f"{place}: missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{place}: {message} (got {problem['input']!r:.80})")
+    return "\n".join(lines)
+
+
+def _unknown_key(location: tuple[int | str, ...]) -> str:
+    from rapidfuzz import process
+
+    known = _fields_at(Config, location[:-1])
+    message = f"{'.'.join(map(str, location))}: unknown key"
+    nearest = process.extractOne(str(location[-1]), known) if known else None
+    if nearest and nearest[1] >= 60:
+        return f"{message}; did you mean {nearest[0]!r}?"
+    return f"{message}; known here: {', '.join(sorted(known))}"
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the tree's node at a location; dict keys (a type's name) are passed over."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue
+        found = _models_in(field.annotation)
+        if found:
+            model = found[0]
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)]

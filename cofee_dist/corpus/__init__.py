@@ -1,0 +1,1 @@
+"""From a dump to pages, to plain text with anchors, to sentences (D_g)."""

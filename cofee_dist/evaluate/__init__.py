@@ -1,0 +1,1 @@
+"""From predicted spans to precision, recall and F1; from clusters to purity."""

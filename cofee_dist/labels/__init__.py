@@ -1,0 +1,1 @@
+"""From sentences to typed entity spans (D_s): anchors, gazetteers, picking."""

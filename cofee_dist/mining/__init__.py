@@ -1,0 +1,1 @@
+"""From entity embeddings to clusters."""

@@ -1,0 +1,1 @@
+"""From batches to logits, losses and decoded spans. Pure torch and transformers."""

@@ -1,0 +1,1 @@
+"""The loop, the engines, the stages, checkpoints, the Ray worker."""

@@ -1,0 +1,1 @@
+"""A small made-up world with known truth: its wiki, gazetteers and labelled sentences."""

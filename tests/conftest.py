@@ -1,0 +1,35 @@
+"""What all tests share: one Spark session, the real data where it lies, no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("DS_ACCELERATOR", "cpu")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real dumps, gazetteers and labelled files; tests that want it skip where it is absent."""
+    folder = Path(os.environ.get("COFEE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.exists():
+        pytest.skip(f"no real data at {folder} (set COFEE_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """One local Spark session for the whole test run: starting one costs many seconds."""
+    from cofee_dist.corpus.spark import local_session
+
+    session = local_session(cores=2)
+    yield session
+    session.stop()
