@@ -1,0 +1,81 @@
+"""The one global order of an epoch: the same steps at any number of workers, sought and not replayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Steps' worth of examples that are sorted by length together: enough to fill steps with near-equal lengths.
+_BUCKET_STEPS = 32
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """An epoch cut into optimizer steps: step i takes ``examples[splits[i]:splits[i + 1]]``."""
+
+    examples: NDArray[np.int64]
+    splits: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.splits) - 1
+
+    def step(self, index: int) -> NDArray[np.int64]:
+        """Example indices of one optimizer step, over all ranks and micro-batches."""
+        return self.examples[self.splits[index] : self.splits[index + 1]]
+
+
+def plan_epoch(input_lengths: NDArray[np.int64], batch_tokens: int, seed: int, epoch: int) -> EpochPlan:
+    """Shuffle, sort by length within buckets, cut at a token budget, shuffle the steps.
+
+    Args:
+        input_lengths: tokens of each example, int64 [examples].
+        batch_tokens: at most this many tokens a step, padding included; one longer example is a step alone.
+        seed: of the run.
+        epoch: counted from 0; (seed, epoch) fixes the order.
+    """
+    random = np.random.Generator(np.random.PCG64([seed, epoch]))
+    order = random.permutation(len(input_lengths))
+    mean = max(1.0, float(input_lengths.mean())) if len(input_lengths) else 1.0
+    bucket = max(1, int(_BUCKET_STEPS * batch_tokens / mean))
+    pieces = []
+    for at in range(0, len(order), bucket):
+        part = order[at : at + bucket]
+        pieces.append(part[np.argsort(input_lengths[part], kind="stable")])
+    order = np.concatenate(pieces) if pieces else order
+    steps = _cut(order, input_lengths, batch_tokens)
+    steps = [steps[at] for at in random.permutation(len(steps))]
+    splits = np.concatenate([[0], np.cumsum([len(step) for step in steps])]).astype(np.int64)
+    return EpochPlan(np.concatenate(steps) if steps else order, splits)
+
+
+def deal(
+    step: NDArray[np.int64], input_lengths: NDArray[np.int64], micro_batch_tokens: int, rank: int, world_size: int
+) -> list[NDArray[np.int64]]:
+    """One rank's micro-batches of a step; every rank gets as many (an empty one where examples run out).
+
+    Sorted by length and cut at ``micro_batch_tokens``, the step's micro-batches go round the ranks in turn.
+    """
+    order = step[np.argsort(input_lengths[step], kind="stable")]
+    parts = _cut(order, input_lengths, micro_batch_tokens)
+    while len(parts) < world_size and any(len(part) > 1 for part in parts):
+        widest = max(range(len(parts)), key=lambda at: len(parts[at]))
+        half = len(parts[widest]) // 2
+        parts[widest : widest + 1] = [parts[widest][:half], parts[widest][half:]]
+    rounds = -(-len(parts) // world_size)
+    parts += [np.empty(0, dtype=np.int64)] * (rounds * world_size - len(parts))
+    return parts[rank::world_size]
+
+
+def _cut(order: NDArray[np.int64], lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    """Cut an order into runs whose padded size (count times longest) stays within the budget."""
+    runs, begin, longest = [], 0, 0
+    for at, length in enumerate(lengths[order].tolist()):
+        longest = max(longest, length)
+        if at > begin and longest * (at - begin + 1) > budget:
+            runs.append(order[begin:at])
+            begin, longest = at, length
+    if begin < len(order):
+        runs.append(order[begin:])
+    return runs
