@@ -1,0 +1,119 @@
+"""What the loop asks of an engine, and the plain torch engine, which is the others' oracle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from cofee_dist.config import Engine as EngineConfig
+from cofee_dist.config import Stage
+
+
+class Engine(Protocol):
+    """One process's part in training a model. ``backward`` adds gradients; ``step`` applies and clears them."""
+
+    module: nn.Module
+    device: torch.device
+    rank: int
+    world_size: int
+
+    def autocast(self) -> torch.autocast:
+        """The precision in which forward passes run."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The model's forward pass. Training goes through here and not through ``module``: engines hook into it."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of this rank's terms, each divided by the step's global count already."""
+
+    def step(self, learning_rate: float) -> float | None:
+        """Sum gradients over ranks, clip, update, clear. Returns the norm before clipping, where the engine tells."""
+
+    def save(self, folder: Path) -> None:
+        """Write this rank's part of model and optimizer; every rank calls it."""
+
+    def load(self, folder: Path) -> None:
+        """Read what ``save`` wrote; ValueError where the world size is another."""
+
+    def full_state(self) -> dict[str, Tensor]:
+        """The whole model's weights on the CPU; every rank calls it (ZeRO-3 gathers)."""
+
+
+def device_of(config: EngineConfig) -> torch.device:
+    """The device that the config asks for; ``auto`` takes a GPU where there is one."""
+    cuda = torch.cuda.is_available() if config.device == "auto" else config.device == "cuda"
+    return torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
+
+
+def autocast(device: torch.device, config: EngineConfig) -> torch.autocast:
+    """bf16 autocast, or none in fp32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices; none for biases, norms and other vectors."""
+    decayed = [parameter for parameter in module.parameters() if parameter.requires_grad and parameter.ndim > 1]
+    others = [parameter for parameter in module.parameters() if parameter.requires_grad and parameter.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def learning_rate_at(step: int, total_steps: int, stage: Stage) -> float:
+    """Linear warm-up over ``warmup_share`` of the steps, then linear decay to zero. A function of the step alone."""
+    warmup = max(1, round(stage.warmup_share * total_steps))
+    if step < warmup:
+        return stage.learning_rate * (step + 1) / warmup
+    return stage.learning_rate * max(0.0, (total_steps - step) / max(1, total_steps - warmup))
+
+
+class TorchEngine:
+    """One process, AdamW, no wrapper around the model."""
+
+    def __init__(self, module: nn.Module, config: EngineConfig, stage: Stage) -> None:
+        self.device = device_of(config)
+        self.module = module.to(self.device)
+        self.rank, self.world_size = 0, 1
+        self._config, self._max_norm = config, stage.max_gradient_norm
+        self._optimizer = torch.optim.AdamW(
+            parameter_groups(module, stage.weight_decay), lr=stage.learning_rate, fused=self.device.type == "cuda"
+        )
+
+    def autocast(self) -> torch.autocast:
+        """See Engine."""
+        return autocast(self.device, self._config)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """See Engine."""
+        return self.module(*args, **kwargs)
+
+    def backward(self, loss: Tensor) -> None:
+        """See Engine."""
+        loss.backward()
+
+    def step(self, learning_rate: float) -> float:
+        """See Engine."""
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self._max_norm)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return float(norm)
+
+    def save(self, folder: Path) -> None:
+        """See Engine."""
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(
+            {"module": self.module.state_dict(), "optimizer": self._optimizer.state_dict()}, folder / "rank=0.pt"
+        )
+
+    def load(self, folder: Path) -> None:
+        """See Engine."""
+        state = torch.load(folder / "rank=0.pt", map_location=self.device, weights_only=True)
+        self.module.load_state_dict(state["module"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def full_state(self) -> dict[str, Tensor]:
+        """See Engine."""
+        return {name: value.detach().cpu().clone() for name, value in self.module.state_dict().items()}
