@@ -1,0 +1,154 @@
+"""The ledger D_s: a folder ``iteration=k`` of labels for each round, each complete or not there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cofee_dist.errors import UserError
+from cofee_dist.schemas import KEY, LABELS, Entity, LabelledSentence
+
+#: Says that an iteration is complete; Spark's committer leaves the same file.
+COMPLETE = "_SUCCESS"
+
+_FOLDER = re.compile(r"iteration=(\d+)")
+_SPAN = [*KEY, "start", "end", "type"]
+
+
+@dataclass(frozen=True)
+class LabelDiff:
+    """Spans (see ``spans``) of one iteration against another, by sentence key, start, end and type."""
+
+    added: pa.Table
+    dropped: pa.Table
+    kept: pa.Table
+
+
+def iteration_folder(folder: Path, iteration: int) -> Path:
+    """Where an iteration lies."""
+    return folder / f"iteration={iteration}"
+
+
+def write_iteration(folder: Path, iteration: int, rows: Iterable[LabelledSentence] | pa.Table) -> Path:
+    """Write an iteration's labels, in place of any that are there; a kill leaves the old, the new or none."""
+    table = rows.cast(LABELS) if isinstance(rows, pa.Table) else from_sentences(rows)
+    target = iteration_folder(folder, iteration)
+    partial = folder / f".iteration={iteration}.{os.getpid()}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    pq.write_table(table, partial / "part-0.parquet", compression="zstd")
+    (partial / COMPLETE).touch()
+    for path in (partial / "part-0.parquet", partial / COMPLETE, partial):
+        _flush(path)
+    if target.exists():
+        # The marker goes first: half of a removal must not pass for an iteration.
+        (target / COMPLETE).unlink(missing_ok=True)
+        shutil.rmtree(target)
+    os.replace(partial, target)
+    return target
+
+
+def read_iteration(folder: Path, iteration: int) -> pa.Table:
+    """An iteration's labels (schemas.LABELS) in the order in which they were written."""
+    target = iteration_folder(folder, iteration)
+    if not (target / COMPLETE).exists():
+        there = ", ".join(map(str, iterations(folder))) or "none"
+        raise UserError(
+            f"there are no complete labels of iteration {iteration} (complete: {there})",
+            where=folder,
+            fix="run the stage that writes them again",
+        )
+    files = sorted(target.glob("*.parquet"))
+    # One file at a time: as a dataset, pyarrow would add the folder's name as a column.
+    tables = [pq.ParquetFile(file).read(columns=LABELS.names).select(LABELS.names).cast(LABELS) for file in files]
+    return pa.concat_tables(tables) if tables else LABELS.empty_table()
+
+
+def iterations(folder: Path) -> list[int]:
+    """The complete iterations of a ledger, in order."""
+    if not folder.is_dir():
+        return []
+    names = (_FOLDER.fullmatch(path.name) for path in folder.iterdir() if (path / COMPLETE).exists())
+    return sorted(int(match[1]) for match in names if match)
+
+
+def to_sentences(table: pa.Table) -> list[LabelledSentence]:
+    """Labels as records."""
+    columns = (table.column(name).to_pylist() for name in LABELS.names)
+    return [
+        LabelledSentence(text, tuple(Entity(**entity) for entity in entities), page_id, sentence_index)
+        for page_id, sentence_index, text, entities in zip(*columns, strict=True)
+    ]
+
+
+def from_sentences(sentences: Iterable[LabelledSentence]) -> pa.Table:
+    """Records as labels (schemas.LABELS)."""
+    rows = [
+        {
+            "page_id": sentence.page_id,
+            "sentence_index": sentence.sentence_index,
+            "text": sentence.text,
+            "entities": [
+                {"start": e.start, "end": e.end, "type": e.type, "source": e.source, "score": e.score}
+                for e in sentence.entities
+            ],
+        }
+        for sentence in sentences
+    ]
+    return pa.Table.from_pylist(rows, schema=LABELS)
+
+
+def spans(table: pa.Table) -> pa.Table:
+    """One row for each entity: page_id, sentence_index, start, end, type, source, score."""
+    entities = table.column("entities").combine_chunks()
+    rows = pc.list_parent_indices(entities)
+    flat = pc.list_flatten(entities)
+    columns = {name: table.column(name).take(rows) for name in KEY}
+    names = ("start", "end", "type", "source", "score")
+    return pa.table({**columns, **{name: pc.struct_field(flat, name) for name in names}})
+
+
+def diff(before: pa.Table, after: pa.Table) -> LabelDiff:
+    """What changed from one iteration's labels to another's; kept spans are as they are in ``after``."""
+    old, new = spans(before), spans(after)
+    return LabelDiff(
+        added=_in_order(new.join(old.select(_SPAN), _SPAN, join_type="left anti")),
+        dropped=_in_order(old.join(new.select(_SPAN), _SPAN, join_type="left anti")),
+        kept=_in_order(new.join(old.select(_SPAN), _SPAN, join_type="left semi")),
+    )
+
+
+def counts_by_type(table: pa.Table) -> dict[str, int]:
+    """How many labels there are of each type, by name."""
+    return _counts(table, "type")
+
+
+def counts_by_source(table: pa.Table) -> dict[str, int]:
+    """How many labels came from where (anchor, gazetteer, picked), by name."""
+    return _counts(table, "source")
+
+
+def _counts(table: pa.Table, column: str) -> dict[str, int]:
+    counted = pc.value_counts(spans(table).column(column))
+    return dict(sorted(Counter({item["values"]: item["counts"] for item in counted.to_pylist()}).items()))
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    return table.sort_by([(name, "ascending") for name in _SPAN])
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
