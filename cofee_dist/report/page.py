@@ -1,0 +1,81 @@
+"""The report as one HTML file that asks nothing of the network: styles and figures are inside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cofee_dist.report import captions, text
+from cofee_dist.report.colours import Swatch, stage_swatches, system_swatches, type_swatches
+from cofee_dist.report.figures import figures
+from cofee_dist.report.highlight import pieces
+from cofee_dist.report.schema import Report, Run
+
+#: Clusters whose cards are open; the others wait behind a click.
+OPEN_CARDS = 12
+_HERE = Path(__file__).parent
+
+
+def render_page(report: Report) -> str:
+    """The whole page, as text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(
+        score=text.score, count=text.count, duration=text.duration, shorten=text.shorten, signed=text.signed
+    )
+    drawn = {name: svg and Markup(svg) for name, svg in figures(report).items()}  # our own SVG, its text escaped
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        run=report.run,
+        css=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
+        figures=drawn,
+        headline=captions.headline(report),
+        captions=captions,
+        best=captions.best_f1(report),
+        paper={system.name: system for system in report.paper.systems} if report.paper else {},
+        swatches=_swatches(report),
+        pieces=pieces,
+        plural=text.plural,
+        open_cards=OPEN_CARDS,
+        facts=facts(report),
+        **_rows(report.run),
+        clusters=sorted(report.clusters.clusters, key=lambda c: (-c.size, c.id)) if report.clusters else [],
+    )
+
+
+def _swatches(report: Report) -> dict[str, dict[str, Swatch]]:
+    return {
+        "system": system_swatches([system.name for system in report.systems]),
+        "type": type_swatches(report.types),
+        "stage": stage_swatches([stage.name for stage in report.stages]),
+    }
+
+
+def _rows(run: Run) -> dict[str, list[tuple[str, str]]]:
+    """Name and value of each row of the plain tables."""
+    drops = sorted(run.corpus.drops.items(), key=lambda row: -row[1]) if run.corpus else []
+    ambiguous = run.matches.ambiguous if run.matches else ()
+    return {
+        "drops": [(reason, text.count(number)) for reason, number in drops],
+        "labels": [(name, text.count(number)) for name, number in run.labels.items()],
+        "seconds": [(stage, text.duration(seconds)) for stage, seconds in run.seconds.items()],
+        "ambiguous": [(f"{row.surface} ({', '.join(row.types)})", text.count(row.hits)) for row in ambiguous],
+    }
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """Name and value of what a reader wants to know first, for the head of the page."""
+    run = report.run
+    known: list[tuple[str, Any]] = [
+        ("encoder", run.encoder),
+        ("sentences", text.count(run.corpus.sentences) if run.corpus else None),
+        ("weak labels", text.count(sum(run.labels.values())) if run.labels else None),
+        ("time", text.duration(sum(s for s in run.seconds.values() if s is not None)) if run.seconds else None),
+        ("seed", str(run.seed)),
+        ("started", run.started),
+    ]
+    return [(name, value) for name, value in known if value is not None]
