@@ -1,0 +1,201 @@
+"""Pages of a MediaWiki XML dump, in constant memory, from the whole file or from one of its splits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cofee_dist.corpus.streams import Split, check_dump, splits, utf8_chunks
+from cofee_dist.corpus.titles import SiteInfo, site_info
+from cofee_dist.errors import UserError
+
+__all__ = ["BadPage", "Page", "SiteInfo", "Split", "read_pages", "read_site", "splits"]
+
+_OPEN, _CLOSE, _END = b"<page>", b"</page>", b"</mediawiki>"
+_KEPT_TAIL_BYTES = 64
+_MAX_HEAD_BYTES = 2**20
+
+_TITLE = re.compile(rb"<title>(.*?)</title>", re.S)
+_NAMESPACE = re.compile(rb"<ns>\s*(-?\d+)\s*</ns>")
+_ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
+_REDIRECT = re.compile(rb'<redirect(?:\s+title="([^"]*)")?\s*/?>')
+_MODEL = re.compile(rb"<model>\s*([^<\s]+)\s*</model>")
+_REDIRECT_TEXT = re.compile(
+    r"\s*#\s*(?:redirect|weiterleitung|redirection|redirección|rinvia|doorverwijzing|przekieruj|redirecionamento"
+    r"|перенаправление|перенаправлення|пренасочване|виж|重定向|重新導向|転送|リダイレクト|넘겨주기)\s*:?\s*"
+    r"\[\[([^\[\]|\n]+)",
+    re.IGNORECASE,
+)
+_REDIRECT_LINK = re.compile(r"\s*#[^\[\n]*\[\[([^\[\]|\n]+)")
+
+_LANGUAGE = re.compile(r"""<mediawiki\b[^>]*?\bxml:lang\s*=\s*["']([\w-]+)["']""")
+_SITE_NAMESPACE = re.compile(r"""<namespace\s[^>]*?key\s*=\s*["'](-?\d+)["'][^>]*?>([^<]*)</namespace>""")
+_NUMERIC_ENTITY = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page's newest revision; ``redirect`` is the title that it leads to, and ``text`` is its wikitext."""
+
+    page_id: int
+    revision_id: int
+    namespace: int
+    title: str
+    redirect: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadPage:
+    """A page that could not be read, and why; ``page_id`` is -1 where not even that is known."""
+
+    page_id: int
+    title: str
+    reason: str
+    detail: str
+
+
+def read_site(path: str | Path) -> SiteInfo:
+    """Language, namespaces and case of a dump's wiki, from its head; defaults where it has no ``siteinfo``.
+
+    Raises:
+        UserError: for a missing file, and for one that is not a wiki dump.
+    """
+    path = check_dump(path)
+    head = b""
+    for chunk, _ in utf8_chunks(Split(str(path), 0, path.stat().st_size)):
+        head += chunk
+        if b"</siteinfo>" in head or _OPEN in head or _END in head or len(head) > _MAX_HEAD_BYTES:
+            break
+    if b"<mediawiki" not in head:
+        is_xml = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+        raise UserError(
+            "this is XML, but not a MediaWiki dump" if is_xml else "this is neither XML nor bz2 or gzip of it",
+            where=path,
+            fix="set corpus.dumps to *-pages-articles*.xml.bz2 files",
+        )
+    text = head.partition(_OPEN)[0].decode("utf-8", "replace")
+    language = _LANGUAGE.search(text)
+    names = {unescape(name): int(key) for key, name in _SITE_NAMESPACE.findall(text)}
+    return site_info(language[1].lower() if language else "en", _between(text, "dbname"), names, _between(text, "case"))
+
+
+def read_pages(split: Split, site: SiteInfo) -> Iterator[Page | BadPage]:
+    """Every page whose tag begins in the split, in the dump's order.
+
+    Raises:
+        UserError: for a dump that is truncated or damaged.
+    """
+    for block in _page_blocks(split):
+        yield _page(block, site)
+
+
+def unescape(text: str) -> str:
+    """Resolve XML's own entities; ``&amp;`` last, so that nothing is resolved twice."""
+    if "&" not in text:
+        return text
+    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&apos;", "'")
+    if "&#" in text:
+        text = _NUMERIC_ENTITY.sub(_character, text)
+    return text.replace("&amp;", "&")
+
+
+def _character(entity: re.Match[str]) -> str:
+    code = int(entity[1], 16) if entity[1] else int(entity[2])
+    # An escaped ampersand must not begin a new entity here.
+    if code == ord("&"):
+        return "&amp;"
+    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
+
+
+def _between(text: str, element: str) -> str:
+    found = re.search(rf"<{element}>([^<]*)</{element}>", text)
+    return unescape(found[1]).strip() if found else ""
+
+
+def _page_blocks(split: Split) -> Iterator[bytes]:
+    """The bytes from ``<page>`` to ``</page>``; XML escapes text, so these tags occur nowhere else."""
+    buffer = b""
+    limit: int | None = None  # where in the buffer the split ends
+    closed = False
+    for chunk, inside in utf8_chunks(split):
+        if not inside and limit is None:
+            limit = len(buffer)
+        buffer += chunk
+        at = 0
+        while (start := buffer.find(_OPEN, at)) >= 0:
+            if limit is not None and start >= limit:
+                return
+            end = buffer.find(_CLOSE, start)
+            if end < 0:
+                at = start
+                break
+            at = end + len(_CLOSE)
+            yield buffer[start:at]
+        else:
+            closed = closed or _END in buffer[at:]
+            at = max(at, len(buffer) - _KEPT_TAIL_BYTES)
+            # No tag that is still to come can begin before the limit.
+            if limit is not None and len(buffer) - len(_OPEN) >= limit:
+                return
+        buffer = buffer[at:]
+        limit = None if limit is None else limit - at
+    if not closed:
+        raise UserError(
+            "the dump is truncated: it ends without </mediawiki>",
+            where=split.path,
+            fix="fetch the dump again and compare its checksum with the one that is published beside it",
+        )
+
+
+def _page(block: bytes, site: SiteInfo) -> Page | BadPage:
+    page_id, title = -1, ""
+    try:
+        revision_at = block.rfind(b"<revision>")
+        head = block[: block.find(b"<revision>")] if revision_at >= 0 else block
+        found_id, found_title = _ID.search(head), _TITLE.search(head)
+        if found_title:
+            title = unescape(found_title[1].decode("utf-8"))
+        if found_id:
+            page_id = int(found_id[1])
+        if not (found_id and found_title and revision_at >= 0):
+            missing = "id" if not found_id else "title" if not found_title else "revision"
+            return BadPage(page_id, title, "malformed_page", f"no <{missing}>")
+        revision_id, model, text = _revision(block[revision_at:])
+    except UnicodeDecodeError as error:
+        return BadPage(page_id, title, "not_utf8", str(error))
+    found_namespace = _NAMESPACE.search(head)
+    namespace = int(found_namespace[1]) if found_namespace else _namespace_of(title, site)
+    if namespace == 0 and model not in (b"wikitext", b""):
+        return BadPage(page_id, title, "not_wikitext", model.decode("utf-8", "replace"))
+    return Page(page_id, revision_id, namespace, title, _redirect(_REDIRECT.search(head), text), text)
+
+
+def _revision(revision: bytes) -> tuple[int, bytes, str]:
+    """Id, content model and wikitext of the newest revision."""
+    text_at = revision.find(b"<text")
+    head = revision[:text_at] if text_at >= 0 else revision
+    found_id, model = _ID.search(head), _MODEL.search(head)
+    text = ""
+    tag_end = revision.find(b">", text_at) if text_at >= 0 else -1
+    if tag_end >= 0 and revision[tag_end - 1 : tag_end] != b"/":
+        close = revision.find(b"</text>", tag_end)
+        text = unescape(revision[tag_end + 1 : close if close >= 0 else None].decode("utf-8"))
+    return (int(found_id[1]) if found_id else -1), (model[1] if model else b""), text
+
+
+def _redirect(element: re.Match[bytes] | None, text: str) -> str | None:
+    """Dumps before 2010 mark redirects without a title, or not at all: there the text says it."""
+    if element is not None and element[1]:
+        return unescape(element[1].decode("utf-8", "replace"))
+    found = (_REDIRECT_LINK if element is not None else _REDIRECT_TEXT).match(text)
+    if found:
+        return found[1].strip()
+    return "" if element is not None else None
+
+
+def _namespace_of(title: str, site: SiteInfo) -> int:
+    prefix, colon, _ = title.partition(":")
+    return site.namespaces.get(prefix.strip().casefold(), 0) if colon else 0

@@ -1,0 +1,62 @@
+"""Characters that must not act as markup: shielded by stand-ins while a page is rendered, then restored.
+
+An entity (``&#91;``) or ``<nowiki>`` gives a character that looks like markup and is not. Each such character is
+replaced by one stand-in of the noncharacters U+FDD0-U+FDEF, so that offsets stay as they are.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_SPECIAL = "[]{}|'<>&=*#:;_-!/~\""
+_FIRST_STAND_IN = 0xFDD0
+#: Left where something was dropped, so that what it leaves behind (empty brackets) can be cleaned up.
+HOLE = "\ufdee"
+
+_SHIELD = {ord(character): _FIRST_STAND_IN + at for at, character in enumerate(_SPECIAL)}
+_RESTORE = {stand_in: chr(code) for code, stand_in in _SHIELD.items()} | {ord(HOLE): ""}
+_STAND_IN = re.compile("[\ufdd0-\ufdef]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
+_BREAKS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_ODD_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\t]")
+#: Invisible characters that would only hide equal surfaces from each other.
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+
+
+def clean(text: str) -> str:
+    """Text without characters that XML forbids or that serve as stand-ins, and with one kind of line break."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    if not text.isascii():
+        text = _BREAKS.sub("\n", text)
+        text = _INVISIBLE.sub("", text)
+        text = _ODD_SPACES.sub(" ", text)
+    elif "\t" in text:
+        text = text.replace("\t", " ")
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+def shield(text: str) -> str:
+    """Literal text: entities resolved, and nothing in it acts as markup."""
+    return resolve_entities(text).translate(_SHIELD).replace("\n", " ")
+
+
+def resolve_entities(text: str) -> str:
+    """Entities as characters, those that look like markup as stand-ins; unknown entities stay."""
+    return _ENTITY.sub(_resolve, text) if "&" in text else text
+
+
+def restore(text: str) -> str:
+    """The text that a reader sees: stand-ins as the characters that they stand for."""
+    return text.translate(_RESTORE) if _STAND_IN.search(text) else text
+
+
+def _resolve(entity: re.Match[str]) -> str:
+    character = html.unescape(entity[0])
+    if character == entity[0]:
+        return character
+    if character.isspace():
+        return " "
+    return _INVISIBLE.sub("", _FORBIDDEN.sub("\ufffd", character)).translate(_SHIELD)

@@ -1,0 +1,191 @@
+"""Passes that take a page's markup away, but for its links and lines; each in time linear in the text."""
+
+from __future__ import annotations
+
+import re
+
+from cofee_dist.corpus.literals import HOLE, shield
+from cofee_dist.corpus.titles import CATEGORY, FILE, MEDIA, SiteInfo
+
+_DROPPED_TAGS = (
+    "ref|references|math|chem|ce|gallery|timeline|score|syntaxhighlight|source|hiero|imagemap|templatedata|graph"
+    "|inputbox|mapframe|maplink|categorytree|section|indicator|includeonly|style|script|templatestyles|charinsert"
+    "|rss|dynamicpagelist|ruby-text|rt|rp"
+)
+_EXTENSION = re.compile(rf"<(?:(!--)|(nowiki|pre|code|{_DROPPED_TAGS})\b[^<>]*>)", re.IGNORECASE)
+_INLINE_CODE = frozenset({"nowiki", "pre", "code"})
+_BREAK_TAG = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
+_BLOCK_TAG = re.compile(
+    r"</?(?:p|div|blockquote|center|li|ul|ol|dl|dt|dd|hr|h[1-6]|tr|td|th|caption|tbody|thead|poem|section|pre)\b[^<>]*>",
+    re.IGNORECASE,
+)
+_INLINE_TAG = re.compile(
+    r"</?(?:span|small|big|sup|sub|b|i|u|s|em|strong|strike|del|ins|font|tt|kbd|samp|var|code|cite|q|abbr|dfn|bdi|bdo"
+    r"|mark|time|data|ruby|rb|wbr|a|img|nowiki|onlyinclude|noinclude|includeonly|ref|references|math|gallery|table"
+    r"|source|syntaxhighlight|langconvert|translate|tvar|languages|noexternallanglinks|!--)\b[^<>]*>",
+    re.IGNORECASE,
+)
+
+_QUOTES = re.compile(r"(?<!')''(?:'(?:'')?)?(?!')")
+_ODD_QUOTES = re.compile(r"''+")
+_MAGIC = re.compile(r"__[^\W\d_]{3,32}__")
+_EXTERNAL = re.compile(
+    r"\[(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):|//)"
+    r"[^\s\]\[]*+ *([^\]\n]*+)\]",
+    re.IGNORECASE,
+)
+_BRACKETS = re.compile(r"\[\[|\]\]")
+_VARIANT = re.compile(r"-\{([^{}]*+)\}-")
+_VARIANT_LANGUAGES = frozenset(
+    ("zh", "zh-yue", "yue", "gan", "wuu", "sr", "sh", "kk", "ku", "uz", "iu", "shi", "tg", "crh", "ban")
+)
+_PREFERRED_VARIANTS = ("zh-hans", "zh-cn", "zh", "sr-ec", "sr-cyrl", "kk-cyrl", "ku-latn", "uz-latn", "tg-cyrl")
+
+_EMPTY_BRACKETS = re.compile(rf" ?[(（][\s,;:、，；{HOLE}]*+[)）]")
+_AFTER_BRACKET = re.compile(rf"([(（]) *+{HOLE}[\s,;:、，；{HOLE}]*+")
+_BEFORE_BRACKET = re.compile(rf"(?<![\s,;{HOLE}])[\s,;]*+{HOLE}[\s,;{HOLE}]*+([)）])")
+_SPACES = re.compile(r" {2,}")
+
+
+def drop_extensions(text: str) -> str:
+    """Without comments, references, formulas, galleries and their like; ``nowiki`` and ``code`` become literal text."""
+    parts: list[str] = []
+    at = 0
+    unclosed: set[str] = set()
+    while opening := _EXTENSION.search(text, at):
+        start, end = opening.span()
+        if opening[1]:
+            close = text.find("-->", end)
+            # MediaWiki takes an unclosed comment to the page's end.
+            after = close + 3 if close >= 0 else len(text)
+            start, after = _whole_line(text, at, start, after)
+            parts.append(text[at:start])
+            at = after
+            continue
+        tag = opening[2].lower()
+        parts.append(text[at:start])
+        at = end
+        if opening[0].endswith("/>"):
+            parts.append("" if tag == "nowiki" else HOLE)
+            continue
+        closing = None if tag in unclosed else re.compile(rf"</{tag}\s*+>", re.IGNORECASE).search(text, end)
+        if closing is None:
+            unclosed.add(tag)
+            continue
+        parts.append(shield(text[end : closing.start()]) if tag in _INLINE_CODE else HOLE)
+        at = closing.end()
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def _whole_line(text: str, least: int, start: int, end: int) -> tuple[int, int]:
+    """A comment alone on its line goes with the line."""
+    line_start = start
+    while line_start > least and text[line_start - 1] == " ":
+        line_start -= 1
+    line_end = end
+    while line_end < len(text) and text[line_end] == " ":
+        line_end += 1
+    begins = line_start == 0 or (line_start > least and text[line_start - 1] == "\n")
+    if begins and line_end < len(text) and text[line_end] == "\n":
+        return line_start, line_end + 1
+    return start, end
+
+
+def file_link(site: SiteInfo) -> re.Pattern[str]:
+    """What opens a link to a file, by all its names in this wiki."""
+    names = sorted(name for name, key in site.namespaces.items() if key in (FILE, MEDIA))
+    spaced = "|".join(re.escape(name).replace(r"\ ", "[ _]+") for name in names)
+    return re.compile(rf"\[\[[ _]*(?:{spaced})[ _]*:", re.IGNORECASE)
+
+
+def category_link(site: SiteInfo) -> re.Pattern[str]:
+    """A line that holds nothing but a category, which leaves no empty line."""
+    names = sorted(name for name, key in site.namespaces.items() if key == CATEGORY)
+    spaced = "|".join(re.escape(name).replace(r"\ ", "[ _]+") for name in names)
+    return re.compile(rf"\[\[[ _]*(?:{spaced})[ _]*:[^\[\]\n]*+\]\]", re.IGNORECASE)
+
+
+def drop_files(text: str, opening: re.Pattern[str]) -> str:
+    """Without links to files and their captions, whose links may be nested; an unclosed one ends with its line."""
+    first = opening.search(text)
+    if first is None:
+        return text
+    ends = _link_ends(text, first.start())
+    parts: list[str] = []
+    at = 0
+    while first is not None:
+        start = first.start()
+        end = ends.get(start, -1)
+        if end < 0:
+            line_end = text.find("\n", start)
+            end = line_end if line_end >= 0 else len(text)
+        parts += (text[at:start], HOLE)
+        at = end
+        first = opening.search(text, at)
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def _link_ends(text: str, at: int) -> dict[int, int]:
+    """Where each link that begins after ``at`` ends, brackets paired inside out."""
+    ends: dict[int, int] = {}
+    stack: list[int] = []
+    for token in _BRACKETS.finditer(text, at):
+        if token[0] == "[[":
+            stack.append(token.start())
+        elif stack:
+            ends[stack.pop()] = token.end()
+    return ends
+
+
+def choose_variants(text: str, language: str) -> str:
+    """``-{zh-hans:计算机;zh-hant:電腦}-`` as one of its variants; only some languages have this markup."""
+    if "-{" not in text or language not in _VARIANT_LANGUAGES:
+        return text
+    return _VARIANT.sub(_variant, _VARIANT.sub(_variant, text))
+
+
+def _variant(markup: re.Match[str]) -> str:
+    flags, pipe, body = markup[1].partition("|")
+    if not pipe:
+        flags, body = "", flags
+    if {flag.strip() for flag in flags.split(";")} & {"H", "T", "-", "N"}:
+        return ""
+    variants = {}
+    for rule in body.split(";"):
+        name, colon, value = rule.partition(":")
+        if colon:
+            variants[name.rpartition("=>")[2].strip().lower()] = value.strip()
+    chosen = next((variants[name] for name in _PREFERRED_VARIANTS if variants.get(name)), None)
+    if chosen is not None:
+        return chosen
+    known = [value for name, value in variants.items() if re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)?", name) and value]
+    return known[0] if known else body
+
+
+def drop_tags(text: str) -> str:
+    """Without HTML: block elements break lines, ``br`` is a space, inline elements leave their text."""
+    if "<" not in text:
+        return text
+    return _INLINE_TAG.sub("", _BLOCK_TAG.sub("\n", _BREAK_TAG.sub(" ", text)))
+
+
+def drop_styles(text: str) -> str:
+    """Without bold and italics, behaviour switches, and the addresses of external links."""
+    if "''" in text:
+        text = _QUOTES.sub("", text)
+        text = _ODD_QUOTES.sub(lambda run: "'" if len(run[0]) == 4 else "'" * max(0, len(run[0]) - 5), text)
+    if "__" in text:
+        text = _MAGIC.sub(lambda word: "" if word[0].isupper() else word[0], text)
+    return _EXTERNAL.sub(r"\1", text)
+
+
+def close_holes(text: str) -> str:
+    """Without what dropped markup leaves behind: empty brackets, dangling commas in them, runs of spaces."""
+    if HOLE in text:
+        text = _EMPTY_BRACKETS.sub(lambda found: "" if HOLE in found[0] else found[0], text)
+        text = _AFTER_BRACKET.sub(r"\1", text)
+        text = _BEFORE_BRACKET.sub(r"\1", text)
+        text = text.replace(f" {HOLE} ", " ").replace(HOLE, "")
+    return _SPACES.sub(" ", text) if "  " in text else text

@@ -1,0 +1,201 @@
+"""Titles as MediaWiki writes them, what a link's target names, and how far a link's surface reaches."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import unquote
+
+MEDIA, CATEGORY, FILE, ARTICLE = -2, 14, 6, 0
+
+#: Names that every wiki understands beside its own.
+CANONICAL_NAMESPACES = {
+    "media": -2,
+    "special": -1,
+    "talk": 1,
+    "user": 2,
+    "user talk": 3,
+    "project": 4,
+    "project talk": 5,
+    "wikipedia": 4,
+    "wikipedia talk": 5,
+    "wp": 4,
+    "file": 6,
+    "file talk": 7,
+    "image": 6,
+    "image talk": 7,
+    "mediawiki": 8,
+    "mediawiki talk": 9,
+    "template": 10,
+    "template talk": 11,
+    "help": 12,
+    "help talk": 13,
+    "category": 14,
+    "category talk": 15,
+    "portal": 100,
+    "portal talk": 101,
+    "draft": 118,
+    "draft talk": 119,
+    "timedtext": 710,
+    "module": 828,
+    "module talk": 829,
+}
+
+#: Aliases that dumps do not list: siteinfo has only a namespace's main name.
+FILE_ALIASES = {
+    "bg": ("картинка",),
+    "de": ("bild",),
+    "es": ("imagen",),
+    "fr": ("image", "fichier"),
+    "it": ("immagine",),
+    "nl": ("afbeelding",),
+    "pl": ("grafika",),
+    "pt": ("imagem", "ficheiro"),
+    "ru": ("изображение",),
+    "sv": ("bild",),
+    "uk": ("зображення",),
+    "zh": ("文件", "档案", "檔案", "图像", "圖像"),
+    "ja": ("画像", "ファイル"),
+}
+CATEGORY_ALIASES = {"zh": ("分类", "分類"), "uk": ("категорія", "категория")}
+
+#: Prefixes of Wikipedias: ``[[de:Titel]]`` links to another language and shows no text.
+_LANGUAGE_CODES = """
+    aa ab ace ady af ak als alt am ami an ang ann anp ar arc ary arz as ast atj av avk awa ay az azb ba ban bar
+    bat-smg bbc bcl bdr be be-tarask be-x-old bew bg bh bi bjn blk bm bn bo bpy br bs btm bug bxr ca cbk-zam cdo ce
+    ceb ch cho chr chy ckb co cr crh cs csb cu cv cy da dag de dga din diq dsb dtp dty dv dz ee el eml en eo es et
+    eu ext fa fat ff fi fiu-vro fj fo fon fr frp frr fur fy ga gag gan gcr gd gl glk gn gom gor got gpe gsw gu guc
+    gur guw gv ha hak haw he hi hif ho hr hsb ht hu hy hyw hz ia iba id ie ig igl ii ik ilo inh io is it iu ja jam
+    jbo jv ka kaa kab kbd kbp kcg kg kge ki kj kk kl km kn knc ko koi kr krc ks ksh ku kus kv kw ky la lad lb lbe
+    lez lfn lg li lij lld lmo ln lo lrc lt ltg lv lzh mad mai map-bms mdf mg mh mhr mi min mk ml mn mni mnw mo mos
+    mr mrj ms mt mus mwl my myv mzn na nah nan nap nds nds-nl ne new ng nia nl nn no nov nqo nr nrm nso nup nv ny oc
+    olo om or os pa pag pam pap pcd pcm pdc pfl pi pih pl pms pnb pnt ps pt pwn qu rm rmy rn ro roa-rup roa-tara rsk
+    ru rue rw sa sah sat sc scn sco sd se sg sgs sh shi shn si simple sk skr sl sm smn sn so sq sr srn ss st stq su
+    sv sw szl szy ta tay tcy tdd te tet tg th ti tig tk tl tly tn to tpi tr trv ts tt tum tw ty tyv udm ug uk ur uz
+    ve vec vep vi vls vo vro wa war wo wuu xal xh xmf yi yo yue za zea zgh zh zh-classical zh-cn zh-min-nan zh-tw
+    zh-yue zu
+"""
+LANGUAGE_PREFIXES = frozenset(_LANGUAGE_CODES.split())
+
+#: Prefixes of other projects: the link shows its text, but names no article of this wiki.
+_PROJECT_CODES = """
+    b betawikiversity bugzilla c chapter cia commons d dmoz doi foundation google gutenberg iarchive imdbname
+    imdbtitle incubator ipadic iso639-3 issn m mail mediazilla meta metawiki metawikimedia mw n oeis otrs pmid
+    phab phabricator q rfc s sep species ticket toollabs toolserver tools translatewiki usemod v voy w wikia
+    wikibooks wikicommons wikidata wikimedia wikimania wikinews wikiquote wikisource wikispecies wikitech
+    wikiversity wikivoyage wikt wiktionary wmf wmde
+"""
+INTERWIKI_PREFIXES = frozenset(_PROJECT_CODES.split())
+
+#: Letters that join a link from the right (``[[bus]]es``), as MediaWiki's message files give them.
+_LINK_TRAILS = {"en": "a-z", "ko": "a-z", "simple": "a-z"} | dict.fromkeys(
+    ("zh", "ja", "th", "lo", "km", "my", "bo", "gan", "wuu", "yue", "zh-yue", "lzh", "zh-classical"), ""
+)
+_OTHER_TRAIL = "a-zß-öø-ɏͰ-ϿЀ-ԯա-ևა-ჿא-תء-يḀ-ỿ"
+
+_SPACES = re.compile(r"[ _\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e]")
+_ILLEGAL = re.compile(r"[\x00-\x1f\x7f<>\[\]{}|\ufffd]")
+_MAX_TITLE_BYTES = 255
+
+
+@dataclass(frozen=True)
+class SiteInfo:
+    """What a dump says of its wiki.
+
+    ``language`` is an ISO code or a wiki's own (``simple``); ``namespaces`` maps casefolded names and aliases to
+    keys; ``case`` is ``first-letter`` (titles begin with a capital) or ``case-sensitive``.
+    """
+
+    language: str = "en"
+    dbname: str = ""
+    namespaces: dict[str, int] = field(default_factory=lambda: dict(CANONICAL_NAMESPACES))
+    case: str = "first-letter"
+
+
+def site_info(language: str, dbname: str = "", names: dict[str, int] | None = None, case: str = "") -> SiteInfo:
+    """Site information with the canonical names and known aliases added to the dump's own."""
+    namespaces = dict(CANONICAL_NAMESPACES)
+    namespaces.update((alias, FILE) for alias in FILE_ALIASES.get(language, ()))
+    namespaces.update((alias, CATEGORY) for alias in CATEGORY_ALIASES.get(language, ()))
+    namespaces.update({name.casefold(): key for name, key in (names or {}).items() if name})
+    return SiteInfo(language, dbname, namespaces, case or "first-letter")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a link names: ``title`` in ``namespace``; ``prefix`` where it leads to another wiki or language."""
+
+    title: str
+    namespace: int = ARTICLE
+    prefix: str = ""
+    forced: bool = False
+
+    @property
+    def is_article(self) -> bool:
+        """Whether the link leads to an article of this wiki."""
+        return self.namespace == ARTICLE and not self.prefix and self.title != ""
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the link shows nothing where it stands: files, categories, other languages."""
+        return not self.forced and (self.namespace in (FILE, CATEGORY) or self.prefix in LANGUAGE_PREFIXES)
+
+
+class Titles:
+    """Normalises link targets for one wiki (MediaWiki's ``Title::newFromText``)."""
+
+    def __init__(self, site: SiteInfo) -> None:
+        self.site = site
+        self.parse = lru_cache(maxsize=2**16)(self._parse)
+
+    def _parse(self, raw: str) -> Target:
+        """What ``raw``, the part of a link before its pipe, names; an empty title where it names nothing."""
+        if "%" in raw:
+            raw = unquote(raw, errors="replace")
+        text = _SPACES.sub(" ", raw).strip()
+        forced = text.startswith(":")
+        if forced:
+            text = text[1:].lstrip()
+        namespace, prefix = ARTICLE, ""
+        head, colon, tail = text.partition(":")
+        if colon:
+            name = head.strip().casefold()
+            if name in self.site.namespaces:
+                namespace, text = self.site.namespaces[name], tail.lstrip()
+            elif name in LANGUAGE_PREFIXES or name in INTERWIKI_PREFIXES:
+                prefix, text = name, tail.lstrip()
+        return Target(self._title(text), namespace, prefix, forced)
+
+    def article(self, title: str) -> str:
+        """A page's title in the form in which anchors name it."""
+        return self._title(_SPACES.sub(" ", title).strip())
+
+    def _title(self, text: str) -> str:
+        text = text.partition("#")[0].rstrip()
+        if not text.isascii():
+            text = _DIRECTION_MARKS.sub("", text)
+        if _ILLEGAL.search(text) or len(text.encode("utf-8", "replace")) > _MAX_TITLE_BYTES:
+            return ""
+        if self.site.case == "first-letter":
+            capital = text[:1].upper()
+            # MediaWiki changes one letter to one letter: ß stays.
+            if len(capital) == 1:
+                text = capital + text[1:]
+        return text
+
+
+def pipe_trick(target: str) -> str:
+    """The surface of ``[[target|]]``: without namespace, a final parenthesis, or what follows a comma."""
+    _, colon, tail = target.partition(":")
+    name = tail if colon and tail else target
+    without = re.sub(r"\s*[(（][^()（）]*[)）]\s*$", "", name)
+    if without == name:
+        without = re.split(r"[,，،]", name, maxsplit=1)[0]
+    return (without or name).strip()
+
+
+def link_trail(language: str) -> str:
+    """The letters of a link's trail as the inside of a character class; empty where the language has none."""
+    return _LINK_TRAILS.get(language, _LINK_TRAILS.get(language.partition("-")[0], _OTHER_TRAIL))

@@ -1,0 +1,191 @@
+"""Wikitext -> plain text with anchors: a few passes over a page, each linear, none of which can fail.
+
+Markup that shows no running text (templates, tables, references, files) is taken away first. What is left is
+lines with links; they are joined to paragraphs and the links resolved, so that offsets are exact by construction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+from cofee_dist.corpus import markup
+from cofee_dist.corpus.literals import clean, resolve_entities, restore
+from cofee_dist.corpus.templates import drop_tables, drop_templates
+from cofee_dist.corpus.titles import SiteInfo, Titles, link_trail, pipe_trick
+
+_HEADING = re.compile(r"(={1,6})([^\n]+?)\1 *$")
+_LISTS = frozenset("*#:;")
+#: Brackets of links that were not well formed.
+_STRAY = re.compile(r"\[\[|\]\]")
+_LINK_BODY = r"\[\[([^\[\]|{}<>\n]++)(?:(\|)([^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+))?\]\]"
+
+
+class Anchor(NamedTuple):
+    """A link in running text: ``text[start:end]`` is its surface, ``target`` the normalised title it names."""
+
+    start: int
+    end: int
+    target: str
+
+
+@dataclass(slots=True)
+class Document:
+    """A page as plain text: one paragraph a line.
+
+    ``sections`` holds (offset at which a section's text begins, its heading); what precedes the first has none.
+    """
+
+    text: str = ""
+    anchors: list[Anchor] = field(default_factory=list)
+    sections: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Renderer:
+    """Renders the pages of one wiki; keeps what depends on the wiki only."""
+
+    def __init__(self, site: SiteInfo) -> None:
+        self.site = site
+        self._titles = Titles(site)
+        trail = link_trail(site.language)
+        self._link = re.compile(_LINK_BODY + (f"([{trail}]*+)" if trail else "()"))
+        self._file = markup.file_link(site)
+        self._category = markup.category_link(site)
+
+    def render(self, wikitext: str) -> Document:
+        """Plain text and anchors of a page; any string is accepted.
+
+        Guarantees ``0 <= start < end <= len(text)``, anchors in order and apart, none across a line's end.
+        """
+        writer = _Writer(self)
+        for line in self._lines(wikitext):
+            writer.line(line)
+        return writer.document()
+
+    def resolve(self, link: re.Match[str]) -> tuple[str, str]:
+        """A link's surface and target; the target is empty where it names no article of this wiki."""
+        raw, pipe, surface, trail = link.groups()
+        target = self._titles.parse(restore(raw))
+        if target.is_hidden:
+            return trail, ""
+        if not pipe:
+            surface = raw.strip(" ").removeprefix(":")
+        elif not surface:
+            surface = pipe_trick(raw)
+        return surface + trail, target.title if target.is_article else ""
+
+    def links(self, paragraph: str) -> Iterator[re.Match[str]]:
+        """The links of a paragraph; of nested ones the innermost."""
+        return self._link.finditer(paragraph)
+
+    def _lines(self, wikitext: str) -> list[str]:
+        text = clean(wikitext)
+        text = markup.drop_extensions(text)
+        text = drop_templates(text)
+        text = drop_tables(text)
+        text = markup.choose_variants(text, self.site.language)
+        text = resolve_entities(text)
+        text = markup.drop_tags(text)
+        text = markup.drop_styles(text)
+        text = markup.drop_files(text, self._file)
+        text = self._category.sub("", text)
+        return markup.close_holes(text).split("\n")
+
+
+class _Writer:
+    """Joins lines to paragraphs, and paragraphs to a document."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._paragraphs: list[str] = []
+        self._length = 0  # of the text so far, with the line break that follows its last paragraph
+        self._anchors: list[Anchor] = []
+        self._sections: list[tuple[int, str]] = []
+        self._waiting: list[str] = []
+
+    def line(self, line: str) -> None:
+        first = line[:1]
+        if not first or (first == " " and line.isspace()):
+            self._flush()
+        elif first == "=" and (heading := _HEADING.match(line)):
+            self._flush()
+            self._sections.append((self._length, self._plain(heading[2])))
+        elif first in _LISTS:
+            self._flush()
+            self._paragraph(line.lstrip("*#:; "))
+        elif first == "|" or line.startswith("----"):
+            # What is left of a broken table, or a rule.
+            self._flush()
+        else:
+            self._waiting.append(line.strip(" "))
+
+    def document(self) -> Document:
+        self._flush()
+        return Document(restore("\n".join(self._paragraphs)), self._anchors, self._sections)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._paragraph(" ".join(self._waiting))
+            self._waiting = []
+
+    def _plain(self, text: str) -> str:
+        shown = _STRAY.sub("", "".join(part for part, _ in self._pieces(text)))
+        return " ".join(restore(shown).split())
+
+    def _pieces(self, text: str) -> Iterator[tuple[str, str]]:
+        """Running text, with an empty target, and the surfaces of links."""
+        at = 0
+        for link in self._renderer.links(text):
+            yield _STRAY.sub("", text[at : link.start()]), ""
+            yield self._renderer.resolve(link)
+            at = link.end()
+        yield _STRAY.sub("", text[at:]), ""
+
+    def _paragraph(self, text: str) -> None:
+        if "[[" in text:
+            text = self._with_anchors(text)
+        text = text.strip(" ")
+        if text:
+            self._paragraphs.append(text)
+            self._length += len(text) + 1
+
+    def _with_anchors(self, text: str) -> str:
+        """The paragraph's text, whose anchors are noted; it begins with no space, nor do two stand in a row."""
+        parts: list[str] = []
+        length = 0
+        spaced = True
+        for piece, target in self._pieces(text):
+            core = piece.strip(" ")
+            if not core:
+                if piece and not spaced:
+                    parts.append(" ")
+                    length += 1
+                    spaced = True
+                continue
+            if piece[0] == " " and not spaced:
+                parts.append(" ")
+                length += 1
+            parts.append(core)
+            if target:
+                start = self._length + length
+                self._anchors.append(Anchor(start, start + len(core), target))
+            length += len(core)
+            spaced = piece[-1] == " "
+            if spaced:
+                parts.append(" ")
+                length += 1
+        return "".join(parts)
+
+
+@lru_cache(maxsize=4)
+def _renderer(key: tuple[str, str, str, frozenset[tuple[str, int]]]) -> Renderer:
+    language, dbname, case, namespaces = key
+    return Renderer(SiteInfo(language, dbname, dict(namespaces), case))
+
+
+def render(wikitext: str, site: SiteInfo) -> Document:
+    """``Renderer(site).render(wikitext)``; the renderer of a wiki is made once."""
+    return _renderer((site.language, site.dbname, site.case, frozenset(site.namespaces.items()))).render(wikitext)
