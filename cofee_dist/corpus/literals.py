@@ -17,25 +17,27 @@ HOLE = "\ufdee"
 _SHIELD = {ord(character): _FIRST_STAND_IN + at for at, character in enumerate(_SPECIAL)}
 _RESTORE = {stand_in: chr(code) for code, stand_in in _SHIELD.items()} | {ord(HOLE): ""}
 _STAND_IN = re.compile("[\ufdd0-\ufdef]")
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
-_BREAKS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_ODD_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\t]")
+_LINE_BREAKS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+_ODD_SPACES = "\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 #: Invisible characters that would only hide equal surfaces from each other.
-_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_INVISIBLE = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+#: Not allowed in XML, or used here.
+_FORBIDDEN = "\x00-\x08\x0e-\x1b\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+_ODD = re.compile(f"([{_LINE_BREAKS}])|([{_ODD_SPACES}])|([{_INVISIBLE}])|[{_FORBIDDEN}]")
+_ANY_ODD = re.compile(f"[{_LINE_BREAKS}{_ODD_SPACES}{_INVISIBLE}{_FORBIDDEN}]")
+_PLAIN = ("\ufffd", "\n", " ", "")
 
 
 def clean(text: str) -> str:
     """Text without characters that XML forbids or that serve as stand-ins, and with one kind of line break."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    if not text.isascii():
-        text = _BREAKS.sub("\n", text)
-        text = _INVISIBLE.sub("", text)
-        text = _ODD_SPACES.sub(" ", text)
-    elif "\t" in text:
-        text = text.replace("\t", " ")
-    return _FORBIDDEN.sub("\ufffd", text)
+    return _ANY_ODD.sub(_plain, text)
+
+
+def _plain(character: re.Match[str]) -> str:
+    return _PLAIN[_ODD.match(character[0]).lastindex or 0]  # type: ignore[union-attr]
 
 
 def shield(text: str) -> str:
@@ -59,4 +61,4 @@ def _resolve(entity: re.Match[str]) -> str:
         return character
     if character.isspace():
         return " "
-    return _INVISIBLE.sub("", _FORBIDDEN.sub("\ufffd", character)).translate(_SHIELD)
+    return clean(character).translate(_SHIELD)

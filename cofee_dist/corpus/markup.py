@@ -12,7 +12,7 @@ _DROPPED_TAGS = (
     "|inputbox|mapframe|maplink|categorytree|section|indicator|includeonly|style|script|templatestyles|charinsert"
     "|rss|dynamicpagelist|ruby-text|rt|rp"
 )
-_EXTENSION = re.compile(rf"<(?:(!--)|(nowiki|pre|code|{_DROPPED_TAGS})\b[^<>]*>)", re.IGNORECASE)
+_EXTENSION = re.compile(rf"<(?:(!--)|(?i:(nowiki|pre|code|{_DROPPED_TAGS})\b[^<>]*>))")
 _INLINE_CODE = frozenset({"nowiki", "pre", "code"})
 _BREAK_TAG = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(
@@ -26,8 +26,7 @@ _INLINE_TAG = re.compile(
     re.IGNORECASE,
 )
 
-_QUOTES = re.compile(r"(?<!')''(?:'(?:'')?)?(?!')")
-_ODD_QUOTES = re.compile(r"''+")
+_QUOTES = re.compile(r"''+")
 _MAGIC = re.compile(r"__[^\W\d_]{3,32}__")
 _EXTERNAL = re.compile(
     r"\[(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):|//)"
@@ -41,10 +40,9 @@ _VARIANT_LANGUAGES = frozenset(
 )
 _PREFERRED_VARIANTS = ("zh-hans", "zh-cn", "zh", "sr-ec", "sr-cyrl", "kk-cyrl", "ku-latn", "uz-latn", "tg-cyrl")
 
-_EMPTY_BRACKETS = re.compile(rf" ?[(（][\s,;:、，；{HOLE}]*+[)）]")
-_AFTER_BRACKET = re.compile(rf"([(（]) *+{HOLE}[\s,;:、，；{HOLE}]*+")
-_BEFORE_BRACKET = re.compile(rf"(?<![\s,;{HOLE}])[\s,;]*+{HOLE}[\s,;{HOLE}]*+([)）])")
-_SPACES = re.compile(r" {2,}")
+_HOLES = re.compile(rf"{HOLE}(?:[ ,;:、，；]*+{HOLE})++")
+_AFTER_WORD = frozenset(" ,.;:")
+_LOOSE = " ,;:、，；"
 
 
 def drop_extensions(text: str) -> str:
@@ -96,14 +94,14 @@ def file_link(site: SiteInfo) -> re.Pattern[str]:
     """What opens a link to a file, by all its names in this wiki."""
     names = sorted(name for name, key in site.namespaces.items() if key in (FILE, MEDIA))
     spaced = "|".join(re.escape(name).replace(r"\ ", "[ _]+") for name in names)
-    return re.compile(rf"\[\[[ _]*(?:{spaced})[ _]*:", re.IGNORECASE)
+    return re.compile(rf"\[\[[ _]*(?i:{spaced})[ _]*:")
 
 
 def category_link(site: SiteInfo) -> re.Pattern[str]:
     """A line that holds nothing but a category, which leaves no empty line."""
     names = sorted(name for name, key in site.namespaces.items() if key == CATEGORY)
     spaced = "|".join(re.escape(name).replace(r"\ ", "[ _]+") for name in names)
-    return re.compile(rf"\[\[[ _]*(?:{spaced})[ _]*:[^\[\]\n]*+\]\]", re.IGNORECASE)
+    return re.compile(rf"\[\[[ _]*(?i:{spaced})[ _]*:[^\[\]\n]*+\]\]")
 
 
 def drop_files(text: str, opening: re.Pattern[str]) -> str:
@@ -111,13 +109,15 @@ def drop_files(text: str, opening: re.Pattern[str]) -> str:
     first = opening.search(text)
     if first is None:
         return text
-    ends = _link_ends(text, first.start())
     parts: list[str] = []
     at = 0
+    ends: dict[int, int] | None = None
     while first is not None:
         start = first.start()
-        end = ends.get(start, -1)
+        end = _balanced(text, start) if ends is None else ends.get(start, -1)
         if end < 0:
+            # From here on, looking for each link's end on its own could take quadratic time.
+            ends = _link_ends(text, start) if ends is None else ends
             line_end = text.find("\n", start)
             end = line_end if line_end >= 0 else len(text)
         parts += (text[at:start], HOLE)
@@ -125,6 +125,16 @@ def drop_files(text: str, opening: re.Pattern[str]) -> str:
         first = opening.search(text, at)
     parts.append(text[at:])
     return "".join(parts)
+
+
+def _balanced(text: str, at: int) -> int:
+    """Where the link that begins at ``at`` ends, or -1."""
+    depth = 0
+    for token in _BRACKETS.finditer(text, at):
+        depth += 1 if token[0] == "[[" else -1
+        if not depth:
+            return token.end()
+    return -1
 
 
 def _link_ends(text: str, at: int) -> dict[int, int]:
@@ -174,18 +184,41 @@ def drop_tags(text: str) -> str:
 def drop_styles(text: str) -> str:
     """Without bold and italics, behaviour switches, and the addresses of external links."""
     if "''" in text:
-        text = _QUOTES.sub("", text)
-        text = _ODD_QUOTES.sub(lambda run: "'" if len(run[0]) == 4 else "'" * max(0, len(run[0]) - 5), text)
+        text = _QUOTES.sub(_literal_quotes, text)
     if "__" in text:
         text = _MAGIC.sub(lambda word: "" if word[0].isupper() else word[0], text)
     return _EXTERNAL.sub(r"\1", text)
 
 
+def _literal_quotes(run: re.Match[str]) -> str:
+    """Two, three or five apostrophes are markup; of other runs the surplus is shown."""
+    length = len(run[0])
+    return "'" * (1 if length == 4 else max(0, length - 5))
+
+
 def close_holes(text: str) -> str:
     """Without what dropped markup leaves behind: empty brackets, dangling commas in them, runs of spaces."""
     if HOLE in text:
-        text = _EMPTY_BRACKETS.sub(lambda found: "" if HOLE in found[0] else found[0], text)
-        text = _AFTER_BRACKET.sub(r"\1", text)
-        text = _BEFORE_BRACKET.sub(r"\1", text)
-        text = text.replace(f" {HOLE} ", " ").replace(HOLE, "")
-    return _SPACES.sub(" ", text) if "  " in text else text
+        first, *rest = _HOLES.sub(HOLE, text).split(HOLE)
+        parts = [first]
+        for right in rest:
+            parts[-1], right = _join(parts[-1], right)
+            parts.append(right)
+        text = "".join(parts)
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
+
+
+def _join(left: str, right: str) -> tuple[str, str]:
+    """The two sides of a hole, so that they read on."""
+    core = left.rstrip(_LOOSE)
+    after = right.lstrip(_LOOSE)
+    opens, closes = core.endswith(("(", "（")), after.startswith((")", "）"))
+    if opens and closes:
+        return core[:-1].rstrip(" "), after[1:]
+    if opens or closes:
+        return core, after
+    if left.endswith(" ") and right[:1] in _AFTER_WORD:
+        return left.rstrip(" "), right
+    return left, right

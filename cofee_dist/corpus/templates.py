@@ -7,7 +7,7 @@ from bisect import bisect
 
 from cofee_dist.corpus.literals import HOLE
 
-_BRACES = re.compile(r"\{{2,}|\}{2,}")
+_BRACES = re.compile(r"\{\{+|\}\}+")
 _MAX_DEPTH = 8
 
 #: Templates by what they leave: the number of the parameter whose text is kept (-1: the last).
@@ -88,9 +88,7 @@ _UNITS = {
 }
 _NAMED = re.compile(r"\s*[\w .-]*=")
 
-_TABLE = re.compile(
-    r"^[ :*#;]*(\{\|)|^ *(\|\})(?!\}(?!\}))|<(table)\b[^<>]*>|<(/table)\s*>|^(==)", re.MULTILINE | re.IGNORECASE
-)
+_TABLE = re.compile(r"\n(?:[ :*#;]*+(\{\|)| *+(\|\})(?!\}(?!\}))|(==))|<(?i:(table)\b[^<>]*>|(/table)\s*>)")
 
 
 def drop_templates(text: str, depth: int = 0) -> str:
@@ -111,13 +109,14 @@ def drop_tables(text: str) -> str:
     """The text without ``{|…|}`` and ``<table>``, nested ones too; an unclosed one ends before the next heading."""
     if "{|" not in text and "<table" not in text and "<TABLE" not in text:
         return text
+    text = "\n" + text
     spans: list[tuple[int, int]] = []
     opened: list[int] = []
     headings: list[int] = []
     for token in _TABLE.finditer(text):
-        if token[1] or token[3]:
+        if token[1] or token[4]:
             opened.append(token.start())
-        elif token[5]:
+        elif token[3]:
             headings.append(token.start())
         elif opened:
             spans.append((opened.pop(), token.end()))

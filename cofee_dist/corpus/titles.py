@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 MEDIA, CATEGORY, FILE, ARTICLE = -2, 14, 6, 0
@@ -98,6 +98,10 @@ _SPACES = re.compile(r"[ _\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e]")
 _ILLEGAL = re.compile(r"[\x00-\x1f\x7f<>\[\]{}|\ufffd]")
 _MAX_TITLE_BYTES = 255
+#: Most targets: words with single spaces, and nothing in them that means anything.
+_PLAIN_WORD = r"[^ _:#%<>\[\]{}|\x00-\x1f\x7f\u00a0\u1680\u180e\u2000-\u206f\u3000\ufffd]++"
+_PLAIN_TITLE = re.compile(f"{_PLAIN_WORD}(?: {_PLAIN_WORD})*+")
+_MAX_UTF8_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,7 @@ def site_info(language: str, dbname: str = "", names: dict[str, int] | None = No
     return SiteInfo(language, dbname, namespaces, case or "first-letter")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a link names: ``title`` in ``namespace``; ``prefix`` where it leads to another wiki or language."""
 
     title: str
@@ -148,10 +151,11 @@ class Titles:
 
     def __init__(self, site: SiteInfo) -> None:
         self.site = site
-        self.parse = lru_cache(maxsize=2**16)(self._parse)
 
-    def _parse(self, raw: str) -> Target:
+    def parse(self, raw: str) -> Target:
         """What ``raw``, the part of a link before its pipe, names; an empty title where it names nothing."""
+        if len(raw) <= _MAX_TITLE_BYTES // _MAX_UTF8_BYTES and _PLAIN_TITLE.fullmatch(raw):
+            return Target(self._first_letter(raw))
         if "%" in raw:
             raw = unquote(raw, errors="replace")
         text = _SPACES.sub(" ", raw).strip()
@@ -178,12 +182,14 @@ class Titles:
             text = _DIRECTION_MARKS.sub("", text)
         if _ILLEGAL.search(text) or len(text.encode("utf-8", "replace")) > _MAX_TITLE_BYTES:
             return ""
-        if self.site.case == "first-letter":
-            capital = text[:1].upper()
-            # MediaWiki changes one letter to one letter: ß stays.
-            if len(capital) == 1:
-                text = capital + text[1:]
-        return text
+        return self._first_letter(text)
+
+    def _first_letter(self, text: str) -> str:
+        if self.site.case != "first-letter":
+            return text
+        capital = text[:1].upper()
+        # MediaWiki changes one letter to one letter: ß stays.
+        return capital + text[1:] if len(capital) == 1 else text
 
 
 def pipe_trick(target: str) -> str:

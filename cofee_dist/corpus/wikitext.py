@@ -7,7 +7,6 @@ lines with links; they are joined to paragraphs and the links resolved, so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -50,6 +49,7 @@ class Renderer:
     def __init__(self, site: SiteInfo) -> None:
         self.site = site
         self._titles = Titles(site)
+        self._target = lru_cache(maxsize=2**16)(self._article)
         trail = link_trail(site.language)
         self._link = re.compile(_LINK_BODY + (f"([{trail}]*+)" if trail else "()"))
         self._file = markup.file_link(site)
@@ -65,21 +65,64 @@ class Renderer:
             writer.line(line)
         return writer.document()
 
-    def resolve(self, link: re.Match[str]) -> tuple[str, str]:
+    def with_anchors(self, text: str, offset: int) -> tuple[str, list[Anchor]]:
+        """A paragraph's text and its anchors, shifted by ``offset``; of nested links the innermost count.
+
+        The text begins with no space, and no two spaces stand in a row.
+        """
+        parts: list[str] = []
+        anchors: list[Anchor] = []
+        at = 0
+        spaced = True
+        for link in self._link.finditer(text):
+            start, end = link.span()
+            if start > at:
+                before = text[at:start]
+                if spaced or "[[" in before or "]]" in before:
+                    before = _STRAY.sub("", before).lstrip(" ") if spaced else _STRAY.sub("", before)
+                if before:
+                    parts.append(before)
+                    offset += len(before)
+                    spaced = before[-1] == " "
+            at = end
+            surface, target = self._resolve(link)
+            core = surface.strip(" ")
+            # A surface's outer spaces stay outside the anchor.
+            if surface[:1] == " " and not spaced:
+                parts.append(" ")
+                offset += 1
+                spaced = True
+            if core:
+                parts.append(core)
+                if target:
+                    anchors.append(Anchor(offset, offset + len(core), target))
+                offset += len(core)
+                spaced = surface[-1] == " "
+                if spaced:
+                    parts.append(" ")
+                    offset += 1
+        rest = _STRAY.sub("", text[at:])
+        parts.append(rest.lstrip(" ") if spaced else rest)
+        return "".join(parts), anchors
+
+    def _resolve(self, link: re.Match[str]) -> tuple[str, str]:
         """A link's surface and target; the target is empty where it names no article of this wiki."""
         raw, pipe, surface, trail = link.groups()
-        target = self._titles.parse(restore(raw))
-        if target.is_hidden:
+        target = self._target(raw)
+        if target is None:
             return trail, ""
         if not pipe:
             surface = raw.strip(" ").removeprefix(":")
         elif not surface:
             surface = pipe_trick(raw)
-        return surface + trail, target.title if target.is_article else ""
+        return surface + trail, target
 
-    def links(self, paragraph: str) -> Iterator[re.Match[str]]:
-        """The links of a paragraph; of nested ones the innermost."""
-        return self._link.finditer(paragraph)
+    def _article(self, raw: str) -> str | None:
+        """The article that a target names, empty where it names something else; None where the link shows nothing."""
+        target = self._titles.parse(restore(raw))
+        if target.is_hidden:
+            return None
+        return target.title if target.is_article else ""
 
     def _lines(self, wikitext: str) -> list[str]:
         text = clean(wikitext)
@@ -132,52 +175,16 @@ class _Writer:
             self._waiting = []
 
     def _plain(self, text: str) -> str:
-        shown = _STRAY.sub("", "".join(part for part, _ in self._pieces(text)))
-        return " ".join(restore(shown).split())
-
-    def _pieces(self, text: str) -> Iterator[tuple[str, str]]:
-        """Running text, with an empty target, and the surfaces of links."""
-        at = 0
-        for link in self._renderer.links(text):
-            yield _STRAY.sub("", text[at : link.start()]), ""
-            yield self._renderer.resolve(link)
-            at = link.end()
-        yield _STRAY.sub("", text[at:]), ""
+        return " ".join(restore(self._renderer.with_anchors(text, 0)[0]).split())
 
     def _paragraph(self, text: str) -> None:
         if "[[" in text:
-            text = self._with_anchors(text)
+            text, anchors = self._renderer.with_anchors(text, self._length)
+            self._anchors += anchors
         text = text.strip(" ")
         if text:
             self._paragraphs.append(text)
             self._length += len(text) + 1
-
-    def _with_anchors(self, text: str) -> str:
-        """The paragraph's text, whose anchors are noted; it begins with no space, nor do two stand in a row."""
-        parts: list[str] = []
-        length = 0
-        spaced = True
-        for piece, target in self._pieces(text):
-            core = piece.strip(" ")
-            if not core:
-                if piece and not spaced:
-                    parts.append(" ")
-                    length += 1
-                    spaced = True
-                continue
-            if piece[0] == " " and not spaced:
-                parts.append(" ")
-                length += 1
-            parts.append(core)
-            if target:
-                start = self._length + length
-                self._anchors.append(Anchor(start, start + len(core), target))
-            length += len(core)
-            spaced = piece[-1] == " "
-            if spaced:
-                parts.append(" ")
-                length += 1
-        return "".join(parts)
 
 
 @lru_cache(maxsize=4)
