@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cofee_dist.labels.sampling import key_hashes, sample_rows
-from cofee_dist.schemas import ENTITY, ENTITY_STRUCT, LABELS
+from cofee_dist.schemas import ENTITY, ENTITY_STRUCT, KEY, LABELS
 
 
 def esi_labels(sentences: pa.Table, min_anchors: int, max_sentences: int | None = None, seed: int = 0) -> pa.Table:
@@ -27,13 +27,13 @@ def esi_labels(sentences: pa.Table, min_anchors: int, max_sentences: int | None 
 
     chosen = np.flatnonzero(counts >= min_anchors)
     if max_sentences is not None:
-        keys = (sentences.column(name).to_numpy()[chosen] for name in ("page_id", "sentence_index"))
-        chosen = chosen[sample_rows(key_hashes(*keys, seed=seed), max_sentences)]
+        pages, indices = (sentences.column(name).to_numpy()[chosen] for name in KEY)
+        chosen = chosen[sample_rows(key_hashes(pages, indices, seed), max_sentences)]
     of_chosen = np.zeros(len(lengths), bool)
     of_chosen[chosen] = True
     keep = of_chosen[rows]
     entities = _entities(starts[keep], ends[keep], counts[chosen])
-    kept = sentences.select(["page_id", "sentence_index", "text"]).take(pa.array(chosen))
+    kept = sentences.select([*KEY, "text"]).take(pa.array(chosen))
     return kept.append_column(LABELS.field("entities"), entities).cast(LABELS)
 
 

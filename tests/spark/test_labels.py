@@ -1,0 +1,172 @@
+"""The join of anchors with gazetteers, against a plain loop over the same rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cofee_dist.config import EntityType, Labels, Task
+from cofee_dist.errors import UserError
+from cofee_dist.labels import ledger
+from cofee_dist.labels.gazetteer import read_gazetteers
+from cofee_dist.labels.normalise import normalise
+from cofee_dist.labels.spark import type_anchors
+from cofee_dist.schemas import SENTENCES, Entity, LabelledSentence
+
+pytestmark = pytest.mark.spark
+
+_ENTRIES = {
+    "PER": ["Ada Lovelace", "Paris", "Ｍozart", "Straße", "İnönü", "Paris (mythology)", "\u212bngström"],
+    "LOC": ["Paris", "New  York", "東京", "Ada", "Washington", "\u00c5ngström"],
+    "ORG": ["NASA", "unseen thing"],
+}
+# Surface, target; emoji before them make UTF-16 and code points differ.
+_ANCHORS = [
+    ("Ada Lovelace", "Ada Lovelace"),
+    ("Paris", "Paris"),
+    ("he", "Paris (mythology)"),
+    ("New\u00a0York", "New York City"),
+    ("Mozart", "Wolfgang Amadeus Mozart"),
+    ("STRASSE", "Road"),
+    ("i̇nönü", "İsmet İnönü"),
+    ("東京", "東京都"),
+    ("nasa", "NASA"),
+    ("D.C.", "Washington (city)"),
+    ("A\u030angström", "Unit"),
+    ("😀", "Emoji"),
+    ("  Ada ", "Ada (given name)"),
+    ("nothing", "Nothing at all"),
+]
+
+
+def _sentences() -> list[dict[str, Any]]:
+    rows = []
+    for number in range(60):
+        text, anchors = "😀 𝒳: ", []
+        for surface, target in (_ANCHORS[(number * step + step) % len(_ANCHORS)] for step in (1, 3, 5)):
+            anchors.append({"start": len(text), "end": len(text) + len(surface), "target": target})
+            text += surface + " — "
+        rows.append(
+            {
+                "page_id": 100 - number // 3,
+                "revision_id": 1,
+                "title": "T",
+                "section": "",
+                "sentence_index": number % 3,
+                "text": text,
+                "anchors": anchors if number % 7 else [],
+            }
+        )
+    return rows
+
+
+@pytest.fixture(scope="module")
+def sentences_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sentences")
+    rows = _sentences()
+    for part in range(3):
+        pq.write_table(pa.Table.from_pylist(rows[part::3], schema=SENTENCES), folder / f"part-{part}.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return _task(tmp_path_factory.mktemp("gazetteers"), _ENTRIES)
+
+
+def _task(folder: Path, entries: dict[str, list[str]]) -> Task:
+    types = {}
+    for name, lines in entries.items():
+        (folder / name).write_text("\n".join(lines), encoding="utf-8")
+        types[name] = EntityType(question=name, gazetteers=(str(folder / name),))
+    return Task(types=types)
+
+
+def _oracle(rows: list[dict[str, Any]], task: Task, labels: Labels) -> tuple[list[LabelledSentence], Counter[str]]:
+    gazetteer = dict(read_gazetteers(task, labels).names())
+    expected, hits = [], Counter[str]()
+    for row in sorted(rows, key=lambda row: (row["page_id"], row["sentence_index"])):
+        entities = []
+        for anchor in row["anchors"]:
+            surface, title = row["text"][anchor["start"] : anchor["end"]], anchor["target"]
+            base = title[: title.rindex("(")] if title.endswith(")") else title
+            candidates = {"surface": [surface], "target": [title, base], "both": [title, surface, base]}
+            for name in (normalise(candidate, labels.ignore_case) for candidate in candidates[labels.match_on]):
+                if name in gazetteer:
+                    hits[name] += 1
+                    entities += [Entity(anchor["start"], anchor["end"], t, "gazetteer") for t in gazetteer[name]]
+                    break
+        if entities:
+            ordered = tuple(sorted(entities, key=lambda e: (e.start, e.end, e.type)))
+            expected.append(LabelledSentence(row["text"], ordered, row["page_id"], row["sentence_index"]))
+    return expected, hits
+
+
+@pytest.mark.parametrize("match_on", ["surface", "target", "both"])
+@pytest.mark.parametrize(("ambiguity", "ignore_case"), [("keep_all", False), ("drop", True)])
+def test_the_join_equals_a_loop(
+    spark: Any, sentences_path: Path, task: Task, tmp_path: Path, match_on: Any, ambiguity: Any, ignore_case: bool
+) -> None:
+    labels = Labels(match_on=match_on, ambiguity=ambiguity, ignore_case=ignore_case)
+    counts, report = type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, labels)
+    expected, hits = _oracle(_sentences(), task, labels)
+
+    assert expected
+    assert ledger.to_sentences(ledger.read_iteration(tmp_path, 0)) == expected
+    entries = read_gazetteers(task, labels).entries
+    assert counts == {
+        "sentences": 60,
+        "anchors": sum(len(row["anchors"]) for row in _sentences()),
+        "sentences_labelled": len(expected),
+        "anchors_typed": sum(count for name, count in hits.items() if name in entries),
+        "entities": sum(len(sentence.entities) for sentence in expected),
+    }
+    for name, of_type in report["types"].items():
+        by_entry = {entry: count for entry, count in hits.items() if name in entries.get(entry, ())}
+        assert {hit["entry"]: hit["count"] for hit in of_type["top_hits"]} == by_entry
+        assert of_type["entries_hit"] == len(by_entry)
+
+
+def test_a_shuffled_join_gives_the_same_files(
+    spark: Any, sentences_path: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = Labels(match_on="both")
+    type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, labels)
+    monkeypatch.setattr("cofee_dist.labels.spark._BROADCAST_ENTRIES", 0)
+    threshold = spark.conf.get("spark.sql.autoBroadcastJoinThreshold")
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
+    try:
+        type_anchors(spark, sentences_path, tmp_path / "iteration=1", task, labels)
+    finally:
+        spark.conf.set("spark.sql.autoBroadcastJoinThreshold", threshold)
+    assert ledger.read_iteration(tmp_path, 0).equals(ledger.read_iteration(tmp_path, 1))
+
+
+def test_steps_are_told_and_a_second_run_replaces_the_first(
+    spark: Any, sentences_path: Path, task: Task, tmp_path: Path
+) -> None:
+    told: list[tuple[str, int, int]] = []
+    type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, Labels(), lambda *step: told.append(step))
+    first = ledger.read_iteration(tmp_path, 0)
+    type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, Labels())
+    assert ledger.read_iteration(tmp_path, 0).equals(first)
+    assert [done for _, done, _ in told] == [0, 1, 2, 3]
+    assert {total for *_, total in told} == {3}
+
+
+def test_one_type_without_matches_is_a_warning(spark: Any, sentences_path: Path, task: Task, tmp_path: Path) -> None:
+    _, report = type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, Labels())
+    assert [warning for warning in report["warnings"] if "ORG" in warning]
+    assert len(report["warnings"]) == 1
+
+
+def test_no_match_at_all_is_the_users_to_mend(spark: Any, sentences_path: Path, tmp_path: Path) -> None:
+    task = _task(tmp_path, {"PER": ["Nobody"], "LOC": ["Nowhere"]})
+    with pytest.raises(UserError, match=r"none of \d+ anchors.*(?s:.)*PER: .*PER; LOC: .*(?s:.)*ignore_case"):
+        type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, Labels())
+    assert ledger.iterations(tmp_path) == []
