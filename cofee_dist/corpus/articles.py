@@ -1,0 +1,62 @@
+"""A page of a dump -> what the corpus takes from it; every page and every sentence is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from cofee_dist.corpus.dump import BadPage, Page
+from cofee_dist.corpus.sentences import Sentence, SentenceRules, sentences
+from cofee_dist.corpus.titles import ARTICLE, SiteInfo, Titles
+from cofee_dist.corpus.wikitext import Renderer
+
+
+@dataclass(slots=True)
+class PageYield:
+    """What a page gave: sentences of an article, the target of a redirect, or the reason of a failure."""
+
+    sentences: list[Sentence] = field(default_factory=list)
+    redirect: tuple[str, str] | None = None
+    bad: BadPage | None = None
+
+
+class ArticleReader:
+    """Reads pages of one wiki.
+
+    ``counts`` holds ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; ``links``, the
+    anchors of all articles; ``candidates`` = sentences + the sum of ``dropped.<reason>``.
+    """
+
+    def __init__(self, site: SiteInfo, rules: SentenceRules) -> None:
+        self._titles = Titles(site)
+        self._renderer = Renderer(site)
+        self._rules = rules
+        self.counts: Counter[str] = Counter()
+
+    def read(self, page: Page | BadPage) -> PageYield:
+        """Sentences or redirect of a page; a page that cannot be read is handed back with its reason."""
+        self.counts["pages"] += 1
+        if isinstance(page, BadPage):
+            return self._quarantine(page)
+        if page.namespace != ARTICLE:
+            self.counts["other_namespaces"] += 1
+            return PageYield()
+        if page.redirect is not None:
+            self.counts["redirects"] += 1
+            return PageYield(redirect=self._redirect(page))
+        try:
+            document = self._renderer.render(page.text)
+        except Exception as error:  # one page must not end a job of hours
+            return self._quarantine(BadPage(page.page_id, page.title, "not_rendered", repr(error)))
+        self.counts["articles"] += 1
+        self.counts["links"] += len(document.anchors)
+        return PageYield(sentences(document, self._rules, self.counts))
+
+    def _quarantine(self, page: BadPage) -> PageYield:
+        self.counts["quarantined"] += 1
+        return PageYield(bad=page)
+
+    def _redirect(self, page: Page) -> tuple[str, str] | None:
+        """Where the title leads; None for a redirect to something that is no article."""
+        target = self._titles.parse(page.redirect or "")
+        return (self._titles.article(page.title), target.title) if target.is_article else None
