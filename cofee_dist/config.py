@@ -168,7 +168,12 @@ class LabelledFile(Tree):
 
 
 class Evaluation(Tree):
-    """Where the score comes from. Without ``validation``, a share of the weak labels is held out for it."""
+    """Where the score comes from. Without ``validation``, a share of the weak labels is held out for it.
+
+    ``truth`` is JSONL that knows every entity of the corpus's sentences (a made-up world's): it measures
+    self-picking and clusters, and trains nothing. ``examples`` is a text file whose lines are shown with their
+    entities at the end. ``published`` names the paper's figures to print beside ours.
+    """
 
     validation: LabelledFile | None = None
     test: LabelledFile | None = None
@@ -177,6 +182,9 @@ class Evaluation(Tree):
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     nested: bool = False
     ablations: bool = False
+    truth: str | None = None
+    examples: str | None = None
+    published: Literal["ontonotes4", "ecommerce", "twitter"] | None = None
 
 
 class Tracking(Tree):

@@ -68,6 +68,14 @@ def deal(
     return parts[rank::world_size]
 
 
+def length_batches(
+    examples: NDArray[np.int64], input_lengths: NDArray[np.int64], batch_tokens: int
+) -> list[NDArray[np.int64]]:
+    """Batches for a pass without gradients: longest first, so that memory runs out at once or never."""
+    order = examples[np.argsort(-input_lengths[examples], kind="stable")]
+    return _cut(order, input_lengths, batch_tokens)
+
+
 def _cut(order: NDArray[np.int64], lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
     """Cut an order into runs whose padded size (count times longest) stays within the budget."""
     runs, begin, longest = [], 0, 0

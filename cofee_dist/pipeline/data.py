@@ -1,0 +1,144 @@
+"""The Spark stages: dump to D_g, D_g to the first D_s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from cofee_dist.artifacts import file_digest
+from cofee_dist.config import Config, LabelledFile
+from cofee_dist.errors import UserError
+from cofee_dist.pipeline.progress import StageProgress, count
+from cofee_dist.pipeline.runner import Runner
+
+HELD_OUT = "held_out.jsonl"
+
+
+class Spark:
+    """The local Spark session, started when a stage first wants it."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._session: Any = None
+
+    def session(self) -> Any:
+        """The session; starting it takes some seconds."""
+        if self._session is None:
+            from cofee_dist.corpus.spark import local_session
+
+            self._session = local_session()
+            self._stack.callback(self._session.stop)
+        return self._session
+
+    def close(self) -> None:
+        """Stop the session, if there is one: training wants its memory."""
+        self._stack.close()
+        self._session = None
+
+
+@contextmanager
+def spark() -> Iterator[Spark]:
+    """A Spark that is stopped at the end of the block."""
+    found = Spark()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def digest_of_input(path: str, what: str) -> str:
+    """A user's file as an input of a stage; UserError where it is not there."""
+    if not Path(path).is_file():
+        raise UserError(
+            f"{what} does not exist", where=path, fix="correct the path; it is relative to the folder you are in"
+        )
+    return file_digest(path)
+
+
+def corpus_stage(runner: Runner, engine: Spark) -> Path:
+    """Dump to D_g: ``sentences/`` and ``quarantine/``."""
+    config = runner.config
+    if not config.corpus.dumps:
+        raise UserError("no dump to read", where="corpus.dumps", fix="--set 'corpus.dumps=[enwiki-….xml.bz2]'")
+    inputs = {path: digest_of_input(path, "the dump") for path in config.corpus.dumps}
+
+    def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
+        from cofee_dist.corpus.spark import build_corpus
+
+        return build_corpus(engine.session(), config.corpus, config.task.language, folder, shown.update)
+
+    settings = config.corpus.model_dump(mode="json", exclude={"dumps", "split_bytes"})
+    return runner.stage("corpus", settings | {"language": config.task.language}, inputs, build, _tell_corpus)
+
+
+def _tell_corpus(counts: Mapping[str, Any]) -> str:
+    return (
+        f"{count(counts['pages'])} pages, {count(counts['articles'])} articles → "
+        f"{count(counts['sentences'])} sentences, {count(counts['anchors'])} anchors"
+    )
+
+
+def labels_stage(runner: Runner, engine: Spark, sentences: Path) -> Path:
+    """D_g to D_s, iteration 0 of the ledger; without a validation file a share of it is held out."""
+    config = runner.config
+    paths = {path for entity_type in config.task.types.values() for path in entity_type.gazetteers}
+    inputs = {path: digest_of_input(path, "the gazetteer") for path in sorted(paths)}
+    inputs["corpus"] = runner.fingerprint("corpus")
+    hold_out = config.evaluation.validation is None
+    settings = {
+        **config.labels.model_dump(mode="json"),
+        "gazetteers": {name: list(entity_type.gazetteers) for name, entity_type in config.task.types.items()},
+        "held_out_share": config.evaluation.held_out_share if hold_out else 0,
+        "seed": config.seed if hold_out else None,
+    }
+
+    def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
+        from cofee_dist.artifacts import write_json
+        from cofee_dist.labels.ledger import counts_by_type, iteration_folder, read_iteration
+        from cofee_dist.labels.spark import type_anchors
+
+        def tell(step: str, done: int, total: int) -> None:
+            shown.note(step)
+            shown.update(done, total)
+
+        ledger = iteration_folder(folder, 0)
+        counts, report = type_anchors(engine.session(), sentences, ledger, config.task, config.labels, tell)
+        write_json(folder / "matches.json", report)
+        held_out = _hold_out(folder, config) if hold_out else 0
+        labels = counts_by_type(read_iteration(folder, 0))
+        return {**counts, "held_out_sentences": held_out, "labels": labels}
+
+    return runner.stage("labels", settings, inputs, build, _tell_labels)
+
+
+def _tell_labels(counts: Mapping[str, Any]) -> str:
+    types = ", ".join(f"{name} {count(number)}" for name, number in counts["labels"].items())
+    return f"{count(counts['sentences_labelled'])} sentences: {types}"
+
+
+def _hold_out(folder: Path, config: Config) -> int:
+    """Move a share of the weak labels from the ledger to a validation file."""
+    import json
+
+    from cofee_dist.labels.ledger import read_iteration, to_sentences, write_iteration
+    from cofee_dist.labels.sampling import hold_out
+
+    kept, held_out = hold_out(to_sentences(read_iteration(folder, 0)), config.evaluation.held_out_share, config.seed)
+    if not kept or not held_out:
+        raise UserError(
+            f"{len(kept) + len(held_out)} weakly labelled sentences are too few to hold some out for validation",
+            fix="give evaluation.validation, more text or larger gazetteers, or raise evaluation.held_out_share",
+        )
+    with (folder / HELD_OUT).open("w", encoding="utf-8") as file:
+        for sentence in held_out:
+            entities = [{"start": e.start, "end": e.end, "type": e.type} for e in sentence.entities]
+            file.write(json.dumps({"text": sentence.text, "entities": entities}, ensure_ascii=False) + "\n")
+    write_iteration(folder, 0, kept)
+    return len(held_out)
+
+
+def validation_file(config: Config) -> LabelledFile:
+    """Where validation sentences are: the user's file, or what the labels stage held out."""
+    return config.evaluation.validation or LabelledFile(path=str(config.run_folder / "labels" / HELD_OUT))

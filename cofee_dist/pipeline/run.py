@@ -1,0 +1,91 @@
+"""``pretrain``: the whole job. Read it as the table of contents."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from cofee_dist.artifacts import write_json
+from cofee_dist.config import Config, dump_yaml
+from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark
+from cofee_dist.pipeline.evaluation import evaluation_stage
+from cofee_dist.pipeline.progress import RunProgress
+from cofee_dist.pipeline.runner import Runner
+from cofee_dist.pipeline.training import base_stage, training_stage
+from cofee_dist.report.schema import Report
+from cofee_dist.tracking import Tracker
+
+CONFIG = "config.yaml"
+
+
+def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] = ()) -> Report:
+    """From dump to recogniser: run what is not finished yet, then write the report.
+
+    A finished stage with the same config and inputs is not run again; a killed one goes on from its last
+    checkpoint. ``next_lines`` are the commands that the report suggests.
+    """
+    tracker = Tracker(config)
+    runner = Runner(config, progress, tracker)
+    config.run_folder.mkdir(parents=True, exist_ok=True)
+    (config.run_folder / CONFIG).write_text(dump_yaml(config), encoding="utf-8")
+    tracker.run_id()
+    try:
+        with progress:
+            report = _run(runner, next_lines)
+    except KeyboardInterrupt:
+        tracker.close("KILLED")
+        raise
+    except BaseException:
+        tracker.close("FAILED")
+        raise
+    tracker.close("FINISHED")
+    return report
+
+
+def _run(runner: Runner, next_lines: tuple[str, ...]) -> Report:
+    config, stages = runner.config, runner.config.stages
+    with spark() as engine:
+        sentences = corpus_stage(runner, engine) / "sentences"
+        labels = labels_stage(runner, engine, sentences)
+    base_stage(runner, sentences)
+
+    training_stage(runner, "esi", stages.esi, "base", sentences, "corpus")
+    nee = training_stage(runner, "nee", stages.nee, "esi", labels, "labels")
+    best = int(runner.manifests["nee"].counts["best_iteration"])
+    training_stage(runner, "fet", stages.fet, "nee", nee / "labels", "nee", best)
+    if config.evaluation.ablations:
+        training_stage(runner, "nee_without_esi", stages.nee, "base", labels, "labels")
+        without_picking = stages.nee.model_copy(update={"picking": "none"})
+        training_stage(runner, "mrc_ner", without_picking, "base", labels, "labels")
+
+    evaluation_stage(runner)
+    return _report(runner, next_lines)
+
+
+def _report(runner: Runner, next_lines: tuple[str, ...]) -> Report:
+    from cofee_dist.pipeline.collect import collect
+    from cofee_dist.report.model_card import write_model_card
+    from cofee_dist.report.write import write_report
+
+    folder = runner.config.run_folder
+    report = collect(runner, next_lines)
+    write_report(report, folder)
+    model = _publish(folder / "fet" / "model", folder / "model")
+    write_model_card(report, model)
+    for system in report.systems:
+        name = system.name.replace("–", "minus").replace(" ", "_")
+        runner.tracker.metrics(None, {f"test_f1/{name}": (system.f1 or 0.0) / 100})
+    for path in (folder / "report.json", folder / "report.html", folder / CONFIG):
+        runner.tracker.artifacts(None, path)
+    write_json(folder / "manifests.json", {name: found.fingerprint for name, found in runner.manifests.items()})
+    return report
+
+
+def _publish(source: Path, target: Path) -> Path:
+    """Copy the final model to where users look for it; swapped in whole."""
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source, partial)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    return target

@@ -1,0 +1,119 @@
+"""The training stages and their ablations: which model each begins with, which labels it trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cofee_dist.artifacts import path_digest
+from cofee_dist.config import Config, Esi, Fet, Nee
+from cofee_dist.pipeline.data import digest_of_input, validation_file
+from cofee_dist.pipeline.progress import StageProgress, count
+from cofee_dist.pipeline.runner import Runner
+
+#: What an engine's settings say of speed and not of results.
+_SPEED_ONLY = {"checkpoint_every_steps", "device"}
+
+
+def base_stage(runner: Runner, sentences: Path) -> Path:
+    """The untrained model that every training begins with."""
+    config = runner.config
+    inputs = {}
+    if config.encoder.scratch is not None:
+        inputs["corpus"] = runner.fingerprint("corpus")
+    elif config.encoder.name is not None and Path(config.encoder.name).is_dir():
+        inputs[config.encoder.name] = path_digest(config.encoder.name)
+
+    def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
+        from cofee_dist.train.base_model import make_base_model
+        from cofee_dist.train.worker import read_sentences
+
+        texts: list[str] = []
+        if config.encoder.scratch is not None:
+            texts = [*read_sentences(sentences).column("text").to_pylist(), *config.questions.values()]
+        return make_base_model(config, texts, folder / "model")
+
+    settings = {
+        "encoder": config.encoder.model_dump(mode="json"),
+        "questions": config.questions,
+        "entity_question": config.task.entity_question,
+        "threshold": config.evaluation.threshold,
+        "nested": config.evaluation.nested,
+        "seed": config.seed,
+    }
+    return runner.stage("base", settings, inputs, build, lambda counts: f"{count(counts['parameters'])} parameters")
+
+
+def training_stage(
+    runner: Runner,
+    name: str,
+    settings: Esi | Nee | Fet,
+    begins_with: str,
+    data: Path,
+    data_stage: str,
+    iteration: int = 0,
+) -> Path:
+    """Train one stage under Ray Train.
+
+    Args:
+        runner: of the run.
+        name: of the stage and its folder.
+        settings: which stage it is, and how it trains.
+        begins_with: the stage whose model it starts from.
+        data: folder of D_g (ESI) or of a label ledger (NEE, FET).
+        data_stage: the stage that wrote ``data``.
+        iteration: the label set in the ledger.
+    """
+    config = runner.config
+    validation = validation_file(config)
+    inputs = {begins_with: runner.fingerprint(begins_with), data_stage: runner.fingerprint(data_stage)}
+    if not isinstance(settings, Esi):
+        inputs[validation.path] = digest_of_input(validation.path, "the validation file")
+    if config.engine.deepspeed_config is not None:
+        inputs[config.engine.deepspeed_config] = digest_of_input(config.engine.deepspeed_config, "the DeepSpeed config")
+
+    def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
+        from cofee_dist.train.ray_worker import fit
+        from cofee_dist.train.worker import METRICS, StageJob
+
+        job = StageJob(
+            name=name,
+            config=config,
+            settings=settings,
+            folder=folder,
+            init_model=config.run_folder / begins_with / "model",
+            data=data,
+            validation=validation,
+            iteration=iteration,
+            mlflow_run=runner.tracker.run_id(name),
+        )
+        with shown.follow(folder / METRICS):
+            result = fit(job)
+        runner.tracker.artifacts(name, folder / "model", "model")
+        return result
+
+    stage_config = {
+        "settings": settings.model_dump(mode="json"),
+        "engine": config.engine.model_dump(mode="json", exclude=_SPEED_ONLY),
+        "validation": validation.model_dump(mode="json") if not isinstance(settings, Esi) else None,
+        "evaluation": _evaluation_settings(config),
+        "types": list(config.task.types),
+        "iteration": iteration,
+        "seed": config.seed,
+    }
+    return runner.stage(name, stage_config, inputs, build, _tell_training)
+
+
+def _evaluation_settings(config: Config) -> dict[str, Any]:
+    names = {"threshold", "nested", "held_out_share", "max_validation_sentences"}
+    return config.evaluation.model_dump(mode="json", include=names)
+
+
+def _tell_training(counts: Mapping[str, Any]) -> str:
+    told = (
+        f"{counts['epochs']} epochs, {count(counts['steps'])} steps, validation F1 {100 * counts['validation_f1']:.1f}"
+    )
+    if counts.get("iteration"):
+        told += f", labels re-picked {counts['iteration']} ×, best: iteration {counts['best_iteration']}"
+    return told

@@ -1,0 +1,201 @@
+"""The one loop that trains every stage."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cofee_dist.batches.collate import Batch, collate
+from cofee_dist.batches.dataset import SpanDataset
+from cofee_dist.batches.order import deal, plan_epoch
+from cofee_dist.config import Engine as EngineConfig
+from cofee_dist.config import Stage
+from cofee_dist.errors import UserError
+from cofee_dist.model.span_extractor import SpanOutput
+from cofee_dist.train.checkpoint import Checkpoints
+from cofee_dist.train.engine import Engine, learning_rate_at
+from cofee_dist.train.metrics import Metrics, MetricsLog
+
+_LOG_EVERY_STEPS = 10
+
+
+@dataclass(frozen=True)
+class StepTotals:
+    """What a loss is divided by: counts over the whole optimizer step, all ranks and micro-batches."""
+
+    positions: int
+    entities: int
+
+
+class StagePolicy(Protocol):
+    """What a stage decides: the labels of an epoch, the loss, and what follows an epoch."""
+
+    name: str
+
+    def dataset(self, epoch: int) -> SpanDataset:
+        """The epoch's examples; called again after a resume in the middle of the epoch, with the same result."""
+
+    def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
+        """This micro-batch's share of the losses; ``loss`` is the one to minimise."""
+
+    def end_epoch(self, epoch: int) -> tuple[bool, Metrics]:
+        """Validate, keep the best model, make the next labels. Returns whether to go on, and what to log."""
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed process must know beside model, optimizer and place in the data; JSON-able."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a ``state()``."""
+
+    def finish(self) -> dict[str, Any]:
+        """See that the stage's model is saved; what the manifest shall tell of the stage."""
+
+
+@dataclass
+class Position:
+    """The place in the data: ``step`` counts within the epoch, ``global_step`` since the stage began."""
+
+    epoch: int = 0
+    step: int = 0
+    global_step: int = 0
+    finished: bool = False
+
+
+@dataclass
+class _Meter:
+    """Sums since the last line of the log."""
+
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    tokens: int = 0
+    padded_tokens: int = 0
+    steps: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    def metrics(self) -> Metrics:
+        seconds = time.perf_counter() - self.began
+        return {
+            **{name: float(value) / self.steps for name, value in self.losses.items()},
+            "tokens_per_second": self.tokens / seconds,
+            "padding_share": 1 - self.tokens / max(1, self.padded_tokens),
+        }
+
+
+def train(
+    policy: StagePolicy,
+    engine: Engine,
+    stage: Stage,
+    config: EngineConfig,
+    checkpoints: Checkpoints,
+    log: MetricsLog,
+    seed: int,
+) -> Position:
+    """Run a stage to its end, from its newest checkpoint where there is one.
+
+    The same (seed, data) gives the same weights, bit for bit on a CPU, however often the process was killed: the
+    order is a function of (seed, epoch), dropout of (seed, stage, step, rank), and the place is in the checkpoint.
+    """
+    position = Position()
+    if state := checkpoints.restore():
+        position = Position(**state["position"])
+        policy.restore(state["policy"])
+    log.rewind(position.global_step)
+    while position.epoch < stage.epochs and not position.finished:
+        dataset = policy.dataset(position.epoch)
+        _train_epoch(policy, dataset, engine, stage, config, checkpoints, log, seed, position)
+        go_on, metrics = policy.end_epoch(position.epoch)
+        position.epoch, position.step, position.finished = position.epoch + 1, 0, not go_on
+        log(position.global_step, {"epoch": position.epoch, **metrics})
+        checkpoints.save(position.global_step, _state(position, policy))
+    return position
+
+
+def _train_epoch(
+    policy: StagePolicy,
+    dataset: SpanDataset,
+    engine: Engine,
+    stage: Stage,
+    config: EngineConfig,
+    checkpoints: Checkpoints,
+    log: MetricsLog,
+    seed: int,
+    position: Position,
+) -> None:
+    lengths = dataset.input_lengths
+    plan = plan_epoch(lengths, config.batch_tokens, seed, position.epoch)
+    if len(plan) == 0:
+        raise UserError(f"stage {policy.name} has no sentences to train on", fix="give it more text, or fewer filters")
+    total_steps = len(plan) * stage.epochs
+    engine.module.train()
+    meter = _Meter()
+    while position.step < len(plan):
+        step = plan.step(position.step)
+        _seed_dropout(seed, policy.name, position.global_step, engine.rank)
+        rate = learning_rate_at(position.global_step, total_steps, stage)
+        norm = train_step(policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter)
+        position.step += 1
+        position.global_step += 1
+        if position.global_step % _LOG_EVERY_STEPS == 0 or position.step == len(plan):
+            progress = {"progress": (position.epoch + position.step / len(plan)) / stage.epochs}
+            norms = {} if norm is None else {"gradient_norm": norm}
+            log(position.global_step, {**meter.metrics(), "learning_rate": rate, **norms, **progress})
+            meter = _Meter()
+        if position.global_step % config.checkpoint_every_steps == 0 and position.step < len(plan):
+            checkpoints.save(position.global_step, _state(position, policy))
+
+
+def train_step(
+    policy: StagePolicy,
+    dataset: SpanDataset,
+    lengths: NDArray[np.int64],
+    step: NDArray[np.int64],
+    engine: Engine,
+    micro_batch_tokens: int,
+    learning_rate: float,
+    meter: _Meter | None = None,
+) -> float | None:
+    """One optimizer step over the examples ``step``, of which this rank takes its share. Returns the gradient norm.
+
+    Each loss is divided by the step's global count, so the gradients do not depend on how it was cut or dealt.
+    """
+    meter = meter if meter is not None else _Meter()
+    totals = StepTotals(
+        positions=int(dataset.sentence_lengths_of(step).sum()),
+        entities=int((dataset.splits[step + 1] - dataset.splits[step]).sum()),
+    )
+    for share in deal(step, lengths, micro_batch_tokens, engine.rank, engine.world_size):
+        # A rank without examples goes through the same collectives, with a loss of zero.
+        batch = collate(dataset, share if len(share) else step[:1]).to(engine.device)
+        with engine.autocast():
+            output = engine.forward(batch.input_ids_bt, batch.attention_mask_bt, batch.token_type_ids_bt)
+        losses = policy.loss(output, batch, totals)
+        if not len(share):
+            losses = {name: value * 0 for name, value in losses.items()}
+        engine.backward(losses["loss"])
+        for name, value in losses.items():
+            meter.losses[name] = meter.losses.get(name, torch.zeros((), device=engine.device)) + value.detach()
+        if len(share):
+            meter.tokens += int(lengths[share].sum())
+            meter.padded_tokens += batch.input_ids_bt.numel()
+    meter.steps += 1
+    if not bool(torch.isfinite(meter.losses["loss"])):
+        raise FloatingPointError(
+            f"stage {policy.name}: the loss is not finite; no update was made. Lower the learning rate. "
+            f"Sentences of the step: {sorted(set((step // len(dataset.prompts)).tolist()))[:8]}"
+        )
+    return engine.step(learning_rate)
+
+
+def _seed_dropout(seed: int, stage: str, step: int, rank: int) -> None:
+    digest = hashlib.sha256(f"{seed}/{stage}/{step}/{rank}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _state(position: Position, policy: StagePolicy) -> dict[str, Any]:
+    return {"position": position.__dict__, "policy": policy.state()}

@@ -1,0 +1,125 @@
+"""Stage 3, fine-grained entity typing: clusters as pseudo-labels of an auxiliary loss (paper, section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cofee_dist.batches.collate import Batch
+from cofee_dist.batches.dataset import SpanDataset
+from cofee_dist.config import Fet
+from cofee_dist.mining.assignments import write_entities
+from cofee_dist.mining.embeddings import embed_entities
+from cofee_dist.model.losses import cluster_loss, cluster_variances, cluster_weights, entity_embeddings
+from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
+from cofee_dist.schemas import LabelledSentence
+from cofee_dist.train.best import save_model
+from cofee_dist.train.distributed import barrier, gather_embeddings
+from cofee_dist.train.engine import Engine
+from cofee_dist.train.loop import StepTotals
+from cofee_dist.train.metrics import Metrics
+from cofee_dist.train.stage_esi import mrc_loss
+from cofee_dist.train.validate import Validation
+
+
+@dataclass
+class FetState:
+    """Where the stage stands. ``best_epoch`` -1: the model that it began with."""
+
+    best_f1: float = -1.0
+    best_epoch: int = -1
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class FetPolicy:
+    """Clusters the entities of D_s^best anew each epoch; L = L_MRC + gamma L_clus.
+
+    The clusters of an epoch are written before it trains: a resumed process reads them back, since its model has
+    moved on. Centroids are carried over, so that cluster ids stay comparable. The model kept is the best on
+    validation, the one that the stage began with included.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        model: SpanExtractor,
+        stage: Fet,
+        sentences: Sequence[LabelledSentence],
+        data: SpanDataset,
+        validation: Validation,
+        folder: Path,
+        batch_tokens: int,
+        seed: int,
+    ) -> None:
+        self.name = name
+        self._engine, self._model, self._stage, self._seed = engine, model, stage, seed
+        self._sentences, self._data, self._validation, self._folder = sentences, data, validation, folder
+        self._batch_tokens = batch_tokens
+        self._state = FetState()
+        self._weights_k = torch.empty(0)
+
+    def dataset(self, epoch: int) -> SpanDataset:
+        """See StagePolicy."""
+        if epoch == 0 and self._state.best_f1 < 0:
+            self._keep_if_best(self._validation().f1, -1)
+        path = self._clusters_path(epoch)
+        if not path.exists():
+            self._cluster(epoch, path)
+        with np.load(path) as saved:
+            self._weights_k = torch.from_numpy(saved["weights_k"]).to(self._engine.device)
+            return self._data.with_clusters(saved["assignment_n"])
+
+    def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
+        """See StagePolicy."""
+        mrc = mrc_loss(output, batch, totals)
+        entities_ed = entity_embeddings(output.hidden_btd, batch.span_example_e, batch.span_start_e, batch.span_end_e)
+        logits_ek = self._model.cluster_head(entities_ed)
+        clustering = cluster_loss(logits_ek, batch.cluster_e, self._weights_k, max(1, totals.entities))
+        loss = mrc + self._stage.cluster_loss_weight * clustering
+        return {"loss": loss, "mrc_loss": mrc, "cluster_loss": clustering}
+
+    def end_epoch(self, epoch: int) -> tuple[bool, Metrics]:
+        """See StagePolicy."""
+        found = self._validation()
+        self._keep_if_best(found.f1, epoch)
+        metrics = {"validation_f1": found.f1, "validation_p": found.precision, "validation_r": found.recall}
+        self._state.history.append({"epoch": epoch, **metrics})
+        return True, metrics
+
+    def _keep_if_best(self, f1: float, epoch: int) -> None:
+        if f1 > self._state.best_f1:
+            self._state.best_f1, self._state.best_epoch = f1, epoch
+            save_model(self._engine, self._model, self._folder / "model")
+
+    def _cluster(self, epoch: int, path: Path) -> None:
+        """Embed, cluster and weigh the entities with the model as it is now; rank 0 writes what came out."""
+        engine = self._engine
+        with engine.autocast():
+            index, share = embed_entities(
+                self._model, self._data, engine.device, self._batch_tokens, engine.rank, engine.world_size
+            )
+        embeddings = gather_embeddings(index, share, len(self._data.first))
+        clustering = self._kmeans(embeddings, epoch)
+        assignment = torch.from_numpy(clustering.assignment_n.astype(np.int64))
+        clusters = len(clustering.sizes_k)
+        variances_k = cluster_variances(torch.from_numpy(embeddings), assignment, clusters, self._stage.variance)
+        weights_k = cluster_weights(variances_k, torch.from_numpy(clustering.sizes_k.astype(np.int64)))
+        if engine.rank == 0:
+            write_entities(path.with_suffix(".parquet"), **self._entity_columns(), **_columns_of(clustering))
+            partial = path.with_name(f".{path.name}")
+            with partial.open("wb") as file:
+                np.savez(
+                    file,
+                    assignment_n=clustering.assignment_n,
+                    centroids_kd=clustering.centroids_kd,
+                    weights_k=weights_k.numpy(),
+                    variances_k=variances_k.numpy(),
+                )
+            partial.rename(path)
+        barrier()

@@ -1,0 +1,128 @@
+"""Stage 2, named entity extraction with iterative self-picking (paper, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from cofee_dist.batches.collate import Batch
+from cofee_dist.batches.dataset import SpanDataset
+from cofee_dist.config import Nee
+from cofee_dist.labels.ledger import read_iteration, to_sentences, write_iteration
+from cofee_dist.labels.picking import pick
+from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
+from cofee_dist.schemas import LabelledSentence
+from cofee_dist.train.best import save_model
+from cofee_dist.train.distributed import barrier
+from cofee_dist.train.engine import Engine
+from cofee_dist.train.loop import StepTotals
+from cofee_dist.train.metrics import Metrics
+from cofee_dist.train.stage_esi import mrc_loss
+from cofee_dist.train.validate import Extraction, Validation
+
+
+@dataclass
+class NeeState:
+    """Where self-picking stands. ``iteration`` is the label set in use; epochs count from 0."""
+
+    iteration: int = 0
+    best_f1: float = -1.0
+    best_epoch: int = -1
+    best_iteration: int = 0
+    epochs_without_rise: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class NeePolicy:
+    """Trains on D_s, re-labels it with its own predictions above delta, trains on that, until F1 declines.
+
+    ``labels`` is the ledger: iteration 0 is the gazetteers', iteration k what the k-th picking gave. The model
+    kept is the best on validation; the labels that it was trained on are D_s^best.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        model: SpanExtractor,
+        stage: Nee,
+        weak: Sequence[LabelledSentence],
+        build: Callable[[Sequence[LabelledSentence]], SpanDataset],
+        extraction: Extraction,
+        validation: Validation,
+        folder: Path,
+    ) -> None:
+        self.name = name
+        self._engine, self._model, self._stage = engine, model, stage
+        self._weak, self._build, self._extraction, self._validation = weak, build, extraction, validation
+        self._folder, self._ledger = folder, folder / "labels"
+        self._state = NeeState()
+        self._data: tuple[int, SpanDataset] | None = None
+        if engine.rank == 0:
+            write_iteration(self._ledger, 0, weak)
+        barrier()
+
+    def dataset(self, epoch: int) -> SpanDataset:
+        """See StagePolicy."""
+        iteration = self._state.iteration
+        if self._data is None or self._data[0] != iteration:
+            sentences = self._weak if iteration == 0 else to_sentences(read_iteration(self._ledger, iteration))
+            self._data = iteration, self._build(sentences)
+        return self._data[1]
+
+    def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
+        """See StagePolicy."""
+        return {"loss": mrc_loss(output, batch, totals)}
+
+    def end_epoch(self, epoch: int) -> tuple[bool, Metrics]:
+        """See StagePolicy."""
+        state, found = self._state, self._validation()
+        if found.f1 > state.best_f1:
+            state.best_f1, state.best_epoch, state.best_iteration = found.f1, epoch, state.iteration
+            state.epochs_without_rise = 0
+            save_model(self._engine, self._model, self._folder / "model")
+        elif state.iteration > 0:
+            state.epochs_without_rise += 1
+        metrics: Metrics = {
+            "validation_f1": found.f1,
+            "validation_p": found.precision,
+            "validation_r": found.recall,
+            "label_iteration": state.iteration,
+        }
+        state.history.append({"epoch": epoch, **metrics})
+        go_on = state.epochs_without_rise < self._stage.patience
+        if go_on and self._picks_after(epoch):
+            metrics["labels"] = self._pick()
+        return go_on, metrics
+
+    def _picks_after(self, epoch: int) -> bool:
+        since = epoch + 1 - self._stage.epochs_before_picking
+        due = since >= 0 and since % self._stage.epochs_between_picking == 0
+        return self._stage.picking != "none" and due and epoch + 1 < self._stage.epochs
+
+    def _pick(self) -> int:
+        """Re-label D_s with the model as it is now; the next iteration of the ledger."""
+        predicted = self._extraction(self._stage.picking_threshold)
+        sentences = pick(self._weak, predicted, self._stage.picking)
+        self._state.iteration += 1
+        if self._engine.rank == 0:
+            write_iteration(self._ledger, self._state.iteration, sentences)
+        barrier()
+        return sum(len(sentence.entities) for sentence in sentences)
+
+    def state(self) -> dict[str, Any]:
+        """See StagePolicy."""
+        return asdict(self._state)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See StagePolicy."""
+        self._state = NeeState(**state)
+
+    def finish(self) -> dict[str, Any]:
+        """See StagePolicy."""
+        dropped = dict(self._data[1].dropped) if self._data else {}
+        return {**asdict(self._state), "validation_f1": self._state.best_f1, "dropped_entities": dropped}

@@ -1,0 +1,158 @@
+"""One rank's part in a stage: load what it needs from disk, train, leave the model and a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cofee_dist.artifacts import write_json
+from cofee_dist.batches.dataset import build_dataset
+from cofee_dist.batches.tokens import tokenize
+from cofee_dist.config import Config, Esi, Fet, LabelledFile, Nee, Stage
+from cofee_dist.evaluate.readers import read_labelled
+from cofee_dist.labels.esi import esi_labels
+from cofee_dist.labels.ledger import read_iteration, to_sentences
+from cofee_dist.labels.sampling import hold_out, key_hashes, sample_rows
+from cofee_dist.model.span_extractor import SpanExtractor
+from cofee_dist.schemas import ENTITY, KEY, SENTENCES, LabelledSentence
+from cofee_dist.tracking import log_metrics, tracking_uri
+from cofee_dist.train.checkpoint import Checkpoints
+from cofee_dist.train.engine import Engine, TorchEngine
+from cofee_dist.train.loop import StagePolicy, train
+from cofee_dist.train.metrics import MetricsLog
+from cofee_dist.train.stage_esi import EsiPolicy
+from cofee_dist.train.stage_fet import FetPolicy
+from cofee_dist.train.stage_nee import NeePolicy
+from cofee_dist.train.validate import Extraction, Validation
+
+METRICS = "metrics.jsonl"
+RESULT = "result.json"
+CHECKPOINTS = "checkpoints"
+_MAX_HELD_OUT = 500
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """What a worker is told: small, picklable, paths instead of data.
+
+    ``settings`` is the stage's part of the config and says which stage it is; an ablation changes it. ``data`` is
+    the folder of D_g for ESI and of a label ledger for NEE and FET, ``iteration`` the label set in it.
+    ``mlflow_run`` is the run that rank 0 logs metrics to.
+    """
+
+    name: str
+    config: Config
+    settings: Esi | Nee | Fet
+    folder: Path
+    init_model: Path
+    data: Path
+    validation: LabelledFile
+    iteration: int = 0
+    mlflow_run: str | None = None
+
+
+def run_stage(job: StageJob) -> dict[str, Any]:
+    """Train a stage as one rank; returns what the manifest tells, the same on every rank."""
+    config = job.config
+    model = SpanExtractor.from_pretrained(job.init_model)
+    if isinstance(job.settings, Fet):
+        model.set_clusters(job.settings.clusters, seed=config.seed)
+    engine = make_engine(model, config, job.settings)
+    policy = _policy(job, engine, model)
+    checkpoints = Checkpoints(job.folder / CHECKPOINTS, engine)
+    forward = partial(log_metrics, tracking_uri(config), job.mlflow_run)
+    log = MetricsLog(job.folder / METRICS, active=engine.rank == 0, forward=forward)
+    position = train(policy, engine, job.settings, config.engine, checkpoints, log, config.seed)
+    result = {"epochs": position.epoch, "steps": position.global_step, **policy.finish()}
+    if engine.rank == 0:
+        write_json(job.folder / RESULT, result)
+    checkpoints.remove()
+    return result
+
+
+def _policy(job: StageJob, engine: Engine, model: SpanExtractor) -> StagePolicy:
+    match job.settings:
+        case Esi():
+            return _esi(job, job.settings, engine, model)
+        case Nee():
+            return _nee(job, job.settings, engine, model)
+        case Fet():
+            return _fet(job, job.settings, engine, model)
+
+
+def make_engine(model: SpanExtractor, config: Config, stage: Stage) -> Engine:
+    """The engine that the config names."""
+    if config.engine.name == "deepspeed":
+        from cofee_dist.train.deepspeed_engine import DeepSpeedEngine
+
+        return DeepSpeedEngine(model, config.engine, stage)
+    return TorchEngine(model, config.engine, stage)
+
+
+def _esi(job: StageJob, stage: Esi, engine: Engine, model: SpanExtractor) -> StagePolicy:
+    config = job.config
+    table = esi_labels(read_sentences(job.data), stage.min_anchors, stage.max_sentences, config.seed)
+    training, held_out = hold_out(to_sentences(table), config.evaluation.held_out_share, config.seed)
+    questions = {ENTITY: config.task.entity_question}
+    validation = _validation(job, engine, model, held_out[:_MAX_HELD_OUT], questions)
+    data = build_dataset(model.tokenizer, training, questions, config.encoder.max_length_tokens)
+    return EsiPolicy(job.name, engine, model, data, validation, job.folder)
+
+
+def _nee(job: StageJob, stage: Nee, engine: Engine, model: SpanExtractor) -> StagePolicy:
+    config = job.config
+    weak = _labels(job)
+    texts = [sentence.text for sentence in weak]
+    tokens = tokenize(model.tokenizer, texts)
+    extraction = Extraction(engine, model.tokenizer, texts, config.questions, config.engine.micro_batch_tokens, tokens)
+    build = partial(
+        build_dataset,
+        model.tokenizer,
+        questions=config.questions,
+        max_length_tokens=config.encoder.max_length_tokens,
+        tokens=tokens,
+    )
+    validation = _validation(job, engine, model, _gold(job), config.questions)
+    return NeePolicy(job.name, engine, model, stage, weak, build, extraction, validation, job.folder)
+
+
+def _fet(job: StageJob, stage: Fet, engine: Engine, model: SpanExtractor) -> StagePolicy:
+    config = job.config
+    sentences = _labels(job)
+    data = build_dataset(model.tokenizer, sentences, config.questions, config.encoder.max_length_tokens)
+    validation = _validation(job, engine, model, _gold(job), config.questions)
+    batch_tokens, seed = config.engine.micro_batch_tokens, config.seed
+    return FetPolicy(job.name, engine, model, stage, sentences, data, validation, job.folder, batch_tokens, seed)
+
+
+def _labels(job: StageJob) -> list[LabelledSentence]:
+    table = read_iteration(job.data, job.iteration)
+    if job.settings.max_sentences is not None:
+        keys = (table.column(name).to_numpy() for name in KEY)
+        table = table.take(sample_rows(key_hashes(*keys, seed=job.config.seed), job.settings.max_sentences))
+    return to_sentences(table)
+
+
+def _gold(job: StageJob) -> list[LabelledSentence]:
+    sentences = read_labelled(job.validation, job.config.task.types)
+    return sentences[: job.config.evaluation.max_validation_sentences]
+
+
+def read_sentences(folder: Path) -> pa.Table:
+    """D_g (schemas.SENTENCES), file by file in their order."""
+    files = sorted(folder.glob("*.parquet"))
+    return pa.concat_tables([pq.ParquetFile(file).read(columns=SENTENCES.names) for file in files]).cast(SENTENCES)
+
+
+def _validation(
+    job: StageJob, engine: Engine, model: SpanExtractor, gold: list[LabelledSentence], questions: dict[str, str]
+) -> Validation:
+    config = job.config
+    texts = [sentence.text for sentence in gold]
+    extraction = Extraction(engine, model.tokenizer, texts, questions, config.engine.micro_batch_tokens)
+    return Validation(extraction, gold, config.evaluation.threshold, config.evaluation.nested)

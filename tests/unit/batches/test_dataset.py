@@ -1,0 +1,91 @@
+"""Entities end up at their first and last piece, under their own question, and every loss is counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cofee_dist.batches.collate import collate
+from cofee_dist.batches.dataset import build_dataset
+from cofee_dist.errors import UserError
+from cofee_dist.schemas import Entity, LabelledSentence
+from tests.encoders import wordpiece_tokenizer
+
+QUESTIONS = {"PER": "Find persons", "LOC": "Find places"}
+TEXT = "Ada Lovelace lived in London ."
+SENTENCES = [
+    LabelledSentence(TEXT, (Entity(0, 12, "PER"), Entity(22, 28, "LOC"))),
+    LabelledSentence("one two three"),
+    LabelledSentence("Paris is a city of France", (Entity(0, 5, "LOC"), Entity(19, 25, "LOC"), Entity(0, 5, "PER"))),
+]
+
+
+def dataset(max_length_tokens: int = 64):
+    return build_dataset(wordpiece_tokenizer(), SENTENCES, QUESTIONS, max_length_tokens)
+
+
+def surfaces(data, example):
+    row, _ = divmod(example, len(data.prompts))
+    _, starts, ends = data.tokens.row(row)
+    found = range(data.splits[example], data.splits[example + 1])
+    return [SENTENCES[row].text[starts[data.first[at]] : ends[data.last[at]]] for at in found]
+
+
+def test_each_question_has_the_entities_of_its_type():
+    data = dataset()
+    assert [surfaces(data, example) for example in range(len(data))] == [
+        ["Ada Lovelace"],
+        ["London"],
+        [],
+        [],
+        ["Paris"],
+        ["Paris", "France"],
+    ]
+    assert sum(data.dropped.values()) == 0
+
+
+def test_targets_lie_at_the_entity_in_the_padded_input():
+    data = dataset()
+    tokenizer = wordpiece_tokenizer()
+    batch = collate(data, np.arange(len(data)))
+    for entity in range(len(batch.span_example_e)):
+        example, first, last = batch.span_example_e[entity], batch.span_start_e[entity], batch.span_end_e[entity]
+        decoded = tokenizer.decode(batch.input_ids_bt[example, first : last + 1])
+        assert decoded in {"Ada Lovelace", "London", "Paris", "France"}
+        assert batch.start_targets_bt[example, first] == 1
+        assert batch.end_targets_bt[example, last] == 1
+    assert batch.start_targets_bt.sum() == batch.end_targets_bt.sum() == 5
+    lengths = batch.positions_bt.sum(1)
+    np.testing.assert_array_equal(lengths.numpy(), data.sentence_lengths)
+    np.testing.assert_array_equal(batch.attention_mask_bt.sum(1).numpy(), data.input_lengths)
+
+
+def test_only_the_sentence_is_a_position():
+    data = dataset()
+    batch = collate(data, np.array([0, 2]))
+    for at, example in enumerate([0, 2]):
+        ids = batch.input_ids_bt[at][batch.positions_bt[at]].tolist()
+        assert ids == data.tokens.row(example // 2)[0].tolist()
+
+
+def test_what_the_length_cuts_off_is_counted():
+    text = "one two three four five six seven " * 3 + "Paris"
+    long = LabelledSentence(text, (Entity(len(text) - 5, len(text), "LOC"), Entity(0, 3, "PER")))
+    data = build_dataset(wordpiece_tokenizer(), [long], QUESTIONS, 20)
+    assert (len(data.first), data.dropped["beyond max_length_tokens"]) == (1, 1)
+    assert data.input_lengths.max() == 20
+
+
+def test_a_boundary_inside_a_piece_is_counted():
+    data = build_dataset(wordpiece_tokenizer(), [LabelledSentence(TEXT, (Entity(0, 2, "PER"),))], QUESTIONS, 64)
+    assert (len(data.first), data.dropped["inside a piece"]) == (0, 1)
+
+
+def test_a_type_without_a_question_is_the_users_mistake():
+    with pytest.raises(UserError, match="ORG"):
+        build_dataset(wordpiece_tokenizer(), [LabelledSentence(TEXT, (Entity(0, 3, "ORG"),))], QUESTIONS, 64)
+
+
+def test_a_question_that_leaves_no_room_is_the_users_mistake():
+    with pytest.raises(UserError, match="leaves no room"):
+        build_dataset(wordpiece_tokenizer(), SENTENCES, {"PER": "one two three four five " * 10, "LOC": "x"}, 40)

@@ -1,0 +1,54 @@
+"""One global order: every example once, steps within budget, the same at any number of workers."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cofee_dist.batches.order import deal, length_batches, plan_epoch
+
+LENGTHS = st.lists(st.integers(3, 150), min_size=1, max_size=300).map(lambda values: np.array(values, dtype=np.int64))
+
+
+@given(LENGTHS, st.integers(50, 2000), st.integers(0, 5), st.integers(0, 5))
+@settings(deadline=None)
+def test_an_epoch_takes_every_example_once_within_the_budget(lengths, budget, seed, epoch):
+    plan = plan_epoch(lengths, budget, seed, epoch)
+    assert sorted(plan.examples.tolist()) == list(range(len(lengths)))
+    for at in range(len(plan)):
+        step = plan.step(at)
+        assert len(step) == 1 or lengths[step].max() * len(step) <= budget
+    again = plan_epoch(lengths, budget, seed, epoch)
+    np.testing.assert_array_equal(plan.examples, again.examples)
+
+
+def test_epochs_differ():
+    lengths = np.arange(3, 103)
+    assert plan_epoch(lengths, 500, 0, 0).examples.tolist() != plan_epoch(lengths, 500, 0, 1).examples.tolist()
+
+
+@given(LENGTHS, st.integers(50, 1000), st.integers(1, 4))
+@settings(deadline=None)
+def test_ranks_share_a_step_without_rest_in_as_many_micro_batches(lengths, budget, world_size):
+    step = np.arange(len(lengths))
+    shares = [deal(step, lengths, budget, rank, world_size) for rank in range(world_size)]
+    assert len({len(share) for share in shares}) == 1
+    dealt = np.concatenate([part for share in shares for part in share])
+    assert sorted(dealt.tolist()) == step.tolist()
+
+
+@given(LENGTHS, st.integers(50, 1000))
+@settings(deadline=None)
+def test_batches_without_gradients_begin_with_the_longest(lengths, budget):
+    batches = length_batches(np.arange(len(lengths)), lengths, budget)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    assert lengths[batches[0][0]] == lengths.max()
+
+
+def test_length_buckets_keep_padding_under_five_percent():
+    random = np.random.default_rng(0)
+    lengths = random.gamma(4.0, 10.0, size=20_000).astype(np.int64) + 10
+    plan = plan_epoch(lengths, 4096, 0, 0)
+    padded = sum(lengths[plan.step(at)].max() * len(plan.step(at)) for at in range(len(plan)))
+    assert 1 - lengths.sum() / padded < 0.05
