@@ -11,6 +11,10 @@ import numpy.typing as npt
 from cofee_dist.schemas import LabelledSentence
 
 
+# Not the hash that samples are taken by: the first rows of a sample would all be held out.
+_HOLD_OUT = np.uint64(0x484F4C44)
+
+
 def key_hashes(page_ids: npt.ArrayLike, sentence_indices: npt.ArrayLike, seed: int) -> npt.NDArray[np.uint64]:
     """A hash for each sentence's key, uniform over uint64 (splitmix64, thrice)."""
     hashed = _mix(np.full(1, seed, np.uint64))
@@ -49,7 +53,7 @@ def _hashes(sentences: Sequence[LabelledSentence], seed: int) -> npt.NDArray[np.
     for row in np.flatnonzero(pages < 0).tolist():
         digest = blake2b(sentences[row].text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         indices[row] = int.from_bytes(digest, "little", signed=True)
-    return key_hashes(pages, indices, seed)
+    return _mix(key_hashes(pages, indices, seed) ^ _HOLD_OUT)
 
 
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

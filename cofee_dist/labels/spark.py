@@ -17,10 +17,10 @@ from cofee_dist.schemas import KEY
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-#: Called with what has begun, and how many of how many steps are done.
-OnProgress = Callable[[str, int, int], None]
+#: Called with how much of how much is done.
+OnProgress = Callable[[float, float], None]
 
-_STEPS = ("reading gazetteers", "matching anchors", "writing labels")
+_STEPS = 3
 # Above this many entries Spark chooses how to join, by the sizes that it measures.
 _BROADCAST_ENTRIES = 2_000_000
 
@@ -28,7 +28,7 @@ _BROADCAST_ENTRIES = 2_000_000
 def type_anchors(
     spark: SparkSession,
     sentences_path: str | Path,
-    output_path: str | Path,
+    ledger_path: str | Path,
     task: Task,
     labels: Labels,
     on_progress: OnProgress | None = None,
@@ -43,10 +43,10 @@ def type_anchors(
     Args:
         spark: a session.
         sentences_path: the sentences of D_g, Parquet (schemas.SENTENCES).
-        output_path: the folder of iteration 0; written by Spark, replaced if there.
+        ledger_path: the ledger's folder; its ``iteration=0`` is written by Spark, and replaced if there.
         task: its types and their gazetteers.
         labels: how to match, and what an ambiguous entry gives.
-        on_progress: told of each step.
+        on_progress: told after each step.
 
     Returns:
         Counts (sentences and anchors read, sentences labelled, anchors typed, entities) and the match report
@@ -58,10 +58,10 @@ def type_anchors(
     """
     from pyspark.sql import functions as F
 
-    begin = on_progress or (lambda *_: None)
-    begin(_STEPS[0], 0, len(_STEPS))
+    tell = on_progress or (lambda *_: None)
+    output_path = f"{ledger_path}/iteration=0"
     gazetteer = read_gazetteers(task, labels)
-    begin(_STEPS[1], 1, len(_STEPS))
+    tell(1, _STEPS)
     sentences = spark.read.parquet(str(sentences_path)).select(*KEY, "text", "anchors")
     read = sentences.agg(F.count("*"), F.sum(F.size("anchors"))).collect()[0]
     matched = _match(_anchor_names(sentences, labels), _entry_table(spark, gazetteer)).persist()
@@ -69,11 +69,11 @@ def type_anchors(
         hits = matched.groupBy("name").count().toArrow()
         report = match_report(gazetteer, dict(zip(*(c.to_pylist() for c in hits.columns), strict=True)), read[1] or 0)
         require_matches(report, gazetteer, labels)
-        begin(_STEPS[2], 2, len(_STEPS))
-        _write(sentences, matched, str(output_path))
+        tell(2, _STEPS)
+        _write(sentences, matched, output_path)
     finally:
         matched.unpersist()
-    written = spark.read.parquet(str(output_path)).agg(F.count("*"), F.sum(F.size("entities"))).collect()[0]
+    written = spark.read.parquet(output_path).agg(F.count("*"), F.sum(F.size("entities"))).collect()[0]
     counts = {
         "sentences": read[0],
         "anchors": report["anchors"],
@@ -81,7 +81,7 @@ def type_anchors(
         "anchors_typed": report["anchors_typed"],
         "entities": written[1],
     }
-    begin("done", len(_STEPS), len(_STEPS))
+    tell(_STEPS, _STEPS)
     return counts, report
 
 

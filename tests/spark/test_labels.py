@@ -113,7 +113,7 @@ def test_the_join_equals_a_loop(
     spark: Any, sentences_path: Path, task: Task, tmp_path: Path, match_on: Any, ambiguity: Any, ignore_case: bool
 ) -> None:
     labels = Labels(match_on=match_on, ambiguity=ambiguity, ignore_case=ignore_case)
-    counts, report = type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, labels)
+    counts, report = type_anchors(spark, sentences_path, tmp_path, task, labels)
     expected, hits = _oracle(_sentences(), task, labels)
 
     assert expected
@@ -136,31 +136,32 @@ def test_a_shuffled_join_gives_the_same_files(
     spark: Any, sentences_path: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = Labels(match_on="both")
-    type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, labels)
+    type_anchors(spark, sentences_path, tmp_path, task, labels)
     monkeypatch.setattr("cofee_dist.labels.spark._BROADCAST_ENTRIES", 0)
     threshold = spark.conf.get("spark.sql.autoBroadcastJoinThreshold")
     spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
     try:
-        type_anchors(spark, sentences_path, tmp_path / "iteration=1", task, labels)
+        type_anchors(spark, sentences_path, tmp_path / "shuffled", task, labels)
     finally:
         spark.conf.set("spark.sql.autoBroadcastJoinThreshold", threshold)
-    assert ledger.read_iteration(tmp_path, 0).equals(ledger.read_iteration(tmp_path, 1))
+    assert ledger.read_iteration(tmp_path, 0).equals(ledger.read_iteration(tmp_path / "shuffled", 0))
 
 
 def test_steps_are_told_and_a_second_run_replaces_the_first(
     spark: Any, sentences_path: Path, task: Task, tmp_path: Path
 ) -> None:
-    told: list[tuple[str, int, int]] = []
-    type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, Labels(), lambda *step: told.append(step))
+    told: list[tuple[float, float]] = []
+    (tmp_path / "started.json").write_text("{}")
+    type_anchors(spark, sentences_path, tmp_path, task, Labels(), lambda *step: told.append(step))
     first = ledger.read_iteration(tmp_path, 0)
-    type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, Labels())
+    type_anchors(spark, sentences_path, tmp_path, task, Labels())
     assert ledger.read_iteration(tmp_path, 0).equals(first)
-    assert [done for _, done, _ in told] == [0, 1, 2, 3]
-    assert {total for *_, total in told} == {3}
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert (tmp_path / "started.json").exists(), "only iteration 0 is replaced"
 
 
 def test_one_type_without_matches_is_a_warning(spark: Any, sentences_path: Path, task: Task, tmp_path: Path) -> None:
-    _, report = type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, Labels())
+    _, report = type_anchors(spark, sentences_path, tmp_path, task, Labels())
     assert [warning for warning in report["warnings"] if "ORG" in warning]
     assert len(report["warnings"]) == 1
 
@@ -168,5 +169,5 @@ def test_one_type_without_matches_is_a_warning(spark: Any, sentences_path: Path,
 def test_no_match_at_all_is_the_users_to_mend(spark: Any, sentences_path: Path, tmp_path: Path) -> None:
     task = _task(tmp_path, {"PER": ["Nobody"], "LOC": ["Nowhere"]})
     with pytest.raises(UserError, match=r"none of \d+ anchors.*(?s:.)*PER: .*PER; LOC: .*(?s:.)*ignore_case"):
-        type_anchors(spark, sentences_path, tmp_path / "iteration=0", task, Labels())
+        type_anchors(spark, sentences_path, tmp_path, task, Labels())
     assert ledger.iterations(tmp_path) == []
