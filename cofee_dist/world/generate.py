@@ -12,17 +12,12 @@ from typing import Any, Literal
 from cofee_dist.errors import UserError
 from cofee_dist.world.articles import Article, Author
 from cofee_dist.world.dump import write_dump
-from cofee_dist.world.facts import TYPE_OF, TYPES, Facts, Item, make_facts
+from cofee_dist.world.facts import TYPE_OF, TYPES, Facts, make_facts
+from cofee_dist.world.gazetteers import make_gazetteers
 from cofee_dist.world.links import make_redirects
 from cofee_dist.world.pages import make_pages
 from cofee_dist.world.prose import UNSEEN_MENTION_SHARE, Sentence, Templates, Writer, load_prose, split_templates
 
-#: Items that a gazetteer lists, of those in the wiki and of the others alike.
-GAZETTEER_SHARE = 0.45
-#: Listed items whose short name is listed as well.
-GAZETTEER_SHORT_SHARE = 0.5
-#: Entries, as a share of a gazetteer's right ones, that belong to another type or to none.
-GAZETTEER_WRONG_SHARE = 0.04
 #: Validation and test sentences from templates that the wiki does not use.
 UNSEEN_TEMPLATE_SENTENCE_SHARE = 0.3
 #: Sentences to try a model on.
@@ -102,7 +97,7 @@ def _write(paths: WorldPaths, seed: int, size: Size) -> None:
     redirects = make_redirects(_rng(seed, "redirects"), facts)
     write_dump(paths.dump, make_pages(_rng(seed, "pages"), facts, articles, redirects), size.pages_per_stream)
     _write_lines(paths.truth, map(_json, _truth(articles)))
-    for type_, entries in _gazetteers(_rng(seed, "gazetteers"), facts).items():
+    for type_, entries in make_gazetteers(_rng(seed, "gazetteers"), facts).items():
         _write_lines(paths.gazetteers[type_], entries)
 
     known = {sentence.text for article in articles for sentence in article.sentences}
@@ -117,23 +112,6 @@ def _truth(articles: Sequence[Article]) -> Iterable[dict[str, Any]]:
     for article in articles:
         for sentence in article.sentences:
             yield {"title": article.title, **sentence.as_record()}
-
-
-def _gazetteers(rng: random.Random, facts: Facts) -> dict[str, list[str]]:
-    """Sorted entries by type: a part of the items, some short names, and a few entries that are wrong."""
-    concepts = [concept for group in facts.concepts.values() for concept in group]
-    gazetteers = {}
-    for type_ in TYPES:
-        entries: set[str] = set()
-        for item in facts.all_items:
-            if item.type == type_ and rng.random() < GAZETTEER_SHARE:
-                entries.add(item.name)
-                if item.short and rng.random() < GAZETTEER_SHORT_SHARE:
-                    entries.add(item.short)
-        others: list[Item] = [item for item in facts.all_items if item.type != type_] + concepts
-        entries.update(item.name for item in rng.sample(others, round(GAZETTEER_WRONG_SHARE * len(entries))))
-        gazetteers[type_] = sorted(entries)
-    return gazetteers
 
 
 def _held_out(

@@ -18,6 +18,8 @@ REDIRECT_SHARE = 0.5
 THROUGH_REDIRECT_SHARE = 0.5
 #: Links with an odd target: underscores, a section, a colon, spaces.
 ODD_TARGET_SHARE = 0.05
+#: An ampersand of a name written as the entity that some editors take for their duty.
+AMPERSAND_SHARE = 0.3
 #: Hidden comments between words.
 COMMENT_SHARE = 0.01
 
@@ -48,7 +50,8 @@ class Linker:
 
     def sentence(self, sentence: Sentence) -> str:
         """A sentence's wikitext; what a reader sees of it is ``sentence.text``."""
-        return "".join(self._words(part) if isinstance(part, str) else self._mention(part) for part in sentence.parts)
+        parts = (self._words(part) if isinstance(part, str) else self._mention(part) for part in sentence.parts)
+        return "".join(part.replace("&", "&amp;") if self._rng.random() < AMPERSAND_SHARE else part for part in parts)
 
     def _words(self, words: str) -> str:
         if " " in words.strip() and self._rng.random() < COMMENT_SHARE:

@@ -15,19 +15,20 @@ REFERENCE_SHARE = 0.25
 IMAGE_SHARE = 0.3
 TABLE_SHARE = 0.3
 
+#: Fields of an infobox, with the kind of item that stands in each.
 _INFOBOX_FIELDS = {
-    "footballer": ("position", "birth_place", "clubs1"),
-    "politician": ("office", "party", "predecessor"),
-    "painter": ("birth_place", "movement", "training"),
-    "scientist": ("fields", "workplaces", "doctoral_advisor"),
-    "city": ("subdivision", "leader_name", "coordinates"),
-    "river": ("source", "mouth", "length"),
-    "mountain": ("elevation", "range", "first_ascent"),
-    "island": ("area", "archipelago", "population"),
-    "club": ("ground", "manager", "league"),
-    "company": ("headquarters", "products", "key_people"),
-    "university": ("established", "rector", "students"),
-    "party": ("leader", "ideology", "headquarters"),
+    "footballer": {"birth_place": "city", "youthclubs1": "club", "clubs1": "club"},
+    "politician": {"birth_place": "city", "party": "party", "predecessor": "politician"},
+    "painter": {"birth_place": "city", "training": "painter", "patron": "company"},
+    "scientist": {"workplaces": "university", "doctoral_advisor": "scientist", "birth_place": "city"},
+    "city": {"leader_name": "politician", "leader_party": "party", "river": "river"},
+    "river": {"source1": "mountain", "mouth": "river", "cities": "city"},
+    "mountain": {"range": "mountain", "first_ascent": "scientist", "nearest_city": "city"},
+    "island": {"archipelago": "island", "largest_city": "city", "highest_mount": "mountain"},
+    "club": {"ground": "city", "manager": "footballer", "owner": "company"},
+    "company": {"hq_location": "city", "key_people": "politician", "parent": "company"},
+    "university": {"city": "city", "rector": "scientist", "affiliations": "university"},
+    "party": {"leader": "politician", "split_from": "party", "headquarters": "city"},
 }
 
 
@@ -69,16 +70,17 @@ class Dresser:
     def _head(self, article: Article, around: Sequence[Item]) -> str:
         if not article.subject:
             return f"{{{{Use dmy dates|date=May 2019}}}}\n__NOTOC__\n{{{{Year nav|{article.title[:4]}}}}}"
-        kind = article.subject.kind
+        kind, neighbours = article.subject.kind, self._facts.neighbours[article.subject]
         fields = "".join(
-            f"\n| {name:<12} = {self._link(around)}{self._reference(around)}" for name in _INFOBOX_FIELDS[kind]
+            f"\n| {name:<16} = {self._link(neighbours[of_kind])}{self._reference(around)}"
+            for name, of_kind in _INFOBOX_FIELDS[kind].items()
         )
         return (
             f"{{{{short description|{kind.capitalize()}}}}}\n"
-            f"{{{{Infobox {kind}\n| name         = {article.subject.name}\n| image        = {article.title}.jpg"
-            f"\n| caption      = Seen from {self._link(around)}\n| date         = {{{{start date and age|"
+            f"{{{{Infobox {kind}\n| name             = {article.subject.name}\n| image            = {article.title}.jpg"
+            f"\n| caption          = Seen from {self._link(around)}\n| date             = {{{{start date and age|"
             f"{self._rng.randint(1820, 2015)}|{self._rng.randint(1, 12)}|{self._rng.randint(1, 28)}}}}}"
-            f"\n| website      = {{{{URL|http://www.example.org/{self._rng.randint(1, 999)}}}}}{fields}\n}}}}"
+            f"\n| website          = {{{{URL|http://www.example.org/{self._rng.randint(1, 999)}}}}}{fields}\n}}}}"
         )
 
     def _image(self, title: str, around: Sequence[Item]) -> str:

@@ -1,0 +1,34 @@
+"""Word lists with gaps and noise: what weak labels are made from."""
+
+from __future__ import annotations
+
+import random
+
+from cofee_dist.world.facts import TYPES, Facts
+
+#: Items that a gazetteer lists, of those in the wiki and of the others alike.
+LISTED_SHARE = 0.45
+#: Listed items whose short name is listed as well.
+LISTED_SHORT_SHARE = 0.5
+#: Entries, as a share of a gazetteer's right ones, that belong to another type or to none.
+WRONG_SHARE = 0.04
+
+
+def make_gazetteers(rng: random.Random, facts: Facts) -> dict[str, list[str]]:
+    """Sorted entries by type: a part of the items, some short names, and a few entries that are wrong.
+
+    Names that items of several types share make more of them ambiguous: a river's entry also meets a company.
+    """
+    concepts = [concept for group in facts.concepts.values() for concept in group]
+    gazetteers = {}
+    for type_ in TYPES:
+        entries: set[str] = set()
+        for item in facts.all_items:
+            if item.type == type_ and rng.random() < LISTED_SHARE:
+                entries.add(item.name)
+                if item.short and rng.random() < LISTED_SHORT_SHARE:
+                    entries.add(item.short)
+        others = [item for item in facts.all_items if item.type != type_] + concepts
+        entries.update(item.name for item in rng.sample(others, round(WRONG_SHARE * len(entries))))
+        gazetteers[type_] = sorted(entries)
+    return gazetteers
