@@ -174,9 +174,8 @@ def cluster_weights(variances_k: Tensor, sizes_k: Tensor) -> Tensor:
     if not bool(filled_k.any()):
         raise ValueError("no cluster has members")
     variances_k = variances_k.double()
-    mean = variances_k[filled_k].mean()
-    # Where every variance is 0 the scale is arbitrary: 1 makes all scores equal.
-    floor = VARIANCE_FLOOR * mean if mean > 0 else torch.ones_like(mean)
+    # The smallest normal number keeps 1/V finite; with all variances 0 it makes all scores equal.
+    floor = (VARIANCE_FLOOR * variances_k[filled_k].mean()).clamp(min=torch.finfo(torch.float64).tiny)
     scores_k = 1.0 / variances_k.clamp(min=floor)
     return torch.softmax(scores_k.masked_fill(~filled_k, -torch.inf), dim=0)
 
