@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cofee_dist.report.figures import MOST_CLUSTERS
 from cofee_dist.report.schema import Report, System
 from cofee_dist.report.text import count, plural, score, signed
 
@@ -54,7 +53,7 @@ def picking_caption(report: Report) -> str:
     if len(rows) == 1:
         return f"One iteration only, with {count(sum(first.labels.values()))} labels: there is nothing to compare with."
     before, after = sum(first.labels.values()), sum(best.labels.values())
-    text = f"Iteration {best.iteration} of {rows[-1].iteration} is the best (shaded)"
+    text = f"Iteration {best.iteration} of {rows[-1].iteration} is the best"
     if best.f1 is not None and first.f1 is not None and best is not first:
         text += f": validation F1 {score(best.f1)}, {signed(best.f1 - first.f1)} on the weak labels"
     elif best.f1 is not None:
@@ -71,8 +70,9 @@ def recovered(report: Report) -> str:
     if best.recovered_missing is None:
         return ""
     share = f" of {count(missing)} ({100 * best.recovered_missing / missing:.0f} %)" if missing else ""
-    text = f" It recovered {count(best.recovered_missing)}{share} entities that the word lists had missed"
-    return text + (f"; {best.recovery_precision:.0f} % of the new labels are right." if best.recovery_precision else ".")
+    text = f" It has found {count(best.recovered_missing)}{share} entities that the word lists had missed"
+    right = best.recovery_precision
+    return text + (f"; {right:.0f} % of the new labels are right." if right is not None else ".")
 
 
 def clusters_caption(report: Report) -> str:
@@ -90,8 +90,6 @@ def clusters_caption(report: Report) -> str:
         text += f", NMI {clusters.nmi:.2f}." if clusters.nmi is not None else "."
     if clusters.reseeded:
         text += f" {plural(clusters.reseeded, 'empty cluster was', 'empty clusters were')} seeded anew."
-    if len(sizes) > MOST_CLUSTERS:
-        text += f" The {MOST_CLUSTERS} largest are drawn one by one."
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cofee_dist.report.colours import THEME, Swatch
@@ -104,7 +105,7 @@ def thinned(points: Points, most: int = MOST_POINTS) -> Points:
     if len(points) <= most:
         return points
     bounds = [round(index * len(points) / most) for index in range(most + 1)]
-    return [_mean(points[low:high]) for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [_mean(points[low:high]) for low, high in pairwise(bounds)]
 
 
 def smoothed(points: Points) -> Points:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cofee_dist.report import captions, text
 from cofee_dist.report.colours import Swatch, stage_swatches, system_swatches, type_swatches
-from cofee_dist.report.figures import figures
+from cofee_dist.report.figures import MOST_CLUSTERS, figures
 from cofee_dist.report.highlight import pieces
 from cofee_dist.report.schema import Report, Run
 
@@ -41,6 +41,7 @@ def render_page(report: Report) -> str:
         pieces=pieces,
         plural=text.plural,
         open_cards=OPEN_CARDS,
+        most_clusters=MOST_CLUSTERS,
         facts=facts(report),
         **_rows(report.run),
         clusters=sorted(report.clusters.clusters, key=lambda c: (-c.size, c.id)) if report.clusters else [],

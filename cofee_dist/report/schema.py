@@ -6,39 +6,15 @@ is not known, or not finite, is None: JSON has no NaN.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cofee_dist.artifacts import read_json
 from cofee_dist.errors import UserError
-
-
-def _plain(value: Any) -> Any:
-    """NumPy and torch scalars as Python's own; NaN and infinities as None."""
-    item = getattr(value, "item", None)
-    if callable(item):
-        value = item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_plain)]
-Percent = Annotated[Annotated[float, Field(ge=0, le=100.0001)] | None, BeforeValidator(_plain)]
-Count = Annotated[Annotated[int, Field(ge=0)], BeforeValidator(_plain)]
-Counts = dict[str, Count]
-
-
-class Part(BaseModel):
-    """A part of the report: frozen, and closed to keys that nothing shows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values that ``json.dumps(..., allow_nan=False)`` takes."""
-        return self.model_dump(mode="json")
+from cofee_dist.report.fields import Count, Counts, Number, Part, Percent
 
 
 class Span(Part):
@@ -79,7 +55,7 @@ class CorpusCounts(Part):
     redirects: Count
     anchors: Count
     sentences: Count
-    drops: Counts = {}
+    drops: Counts = Field(default_factory=dict)
 
 
 class GazetteerMatches(Part):
@@ -102,7 +78,7 @@ class Ambiguous(Part):
 class MatchReport(Part):
     """What gazetteer matching did, type by type."""
 
-    types: dict[str, GazetteerMatches] = {}
+    types: dict[str, GazetteerMatches] = Field(default_factory=dict)
     ambiguous: tuple[Ambiguous, ...] = ()
 
 
@@ -116,16 +92,16 @@ class Run(Part):
 
     name: str
     started: str
-    seconds: dict[str, Number] = {}
+    seconds: dict[str, Number] = Field(default_factory=dict)
     config: str
     language: str
     questions: dict[str, str]
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     encoder: str
     seed: int
-    inputs: dict[str, str] = {}
+    inputs: dict[str, str] = Field(default_factory=dict)
     corpus: CorpusCounts | None = None
-    labels: Counts = {}
+    labels: Counts = Field(default_factory=dict)
     matches: MatchReport | None = None
 
 
@@ -146,7 +122,7 @@ class System(Part):
     precision: Percent
     recall: Percent
     f1: Percent
-    per_type: dict[str, TypeScore] = {}
+    per_type: dict[str, TypeScore] = Field(default_factory=dict)
     seconds: Number = None
 
 
@@ -170,7 +146,7 @@ class Iteration(Part):
     precision: Percent = None
     recall: Percent = None
     f1: Percent = None
-    labels: Counts = {}
+    labels: Counts = Field(default_factory=dict)
     added: Count = 0
     dropped: Count = 0
     kept: Count = 0
@@ -179,8 +155,10 @@ class Iteration(Part):
 
 
 class Picking(Part):
-    """Self-picking as a whole; ``best`` is the iteration whose labels are D_s^best, ``missing`` the true entities
-    that have no weak label before it starts (None where truth is not known).
+    """Self-picking as a whole.
+
+    ``best`` is the iteration whose labels are D_s^best; ``missing`` counts the true entities that have no weak label
+    before it starts, where truth is known.
     """
 
     iterations: tuple[Iteration, ...]
@@ -223,12 +201,12 @@ class Cluster(Part):
 
     id: Count
     size: Count
-    types: Counts = {}
+    types: Counts = Field(default_factory=dict)
     frequent: tuple[Frequent, ...] = ()
     examples: tuple[Sentence, ...] = ()
     mean_distance: Number = None
     max_distance: Number = None
-    fine_types: Counts = {}
+    fine_types: Counts = Field(default_factory=dict)
 
 
 class Clusters(Part):
@@ -253,7 +231,7 @@ class Report(Part):
     stages: tuple[StageCurve, ...] = ()
     clusters: Clusters | None = None
     predictions: tuple[Sentence, ...] = ()
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     next: tuple[str, ...] = ()
 
     @property

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import cell_len
 
@@ -61,7 +61,7 @@ def drawing() -> Iterator[None]:
     import matplotlib
 
     # Chinese is written as text and drawn by the reader's own fonts; that DejaVu lacks the glyphs does not matter.
-    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
+    with matplotlib.rc_context(cast(Any, _SETTINGS)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 

@@ -155,8 +155,10 @@ def sample_dict() -> dict[str, Any]:
     paper = [("Matching", 28.29, 24.58, 26.3), ("MRC-NER", 52.07, 45.59, 48.62), ("CoFEE-MRC", 56.44, 52.81, 54.56)]
     paper += [("– FET", 54.92, 51.35, 53.07), ("– FET – ESI", 56.06, 47.28, 51.3)]
     unseen = [
-        sentence("Grace Hopper taught at Vassar College.", ("Grace Hopper", "PER", 0.98), ("Vassar College", "ORG", 0.7)),
-        sentence("Nothing to find here.", *()),
+        sentence(
+            "Grace Hopper taught at Vassar College.", ("Grace Hopper", "PER", 0.98), ("Vassar College", "ORG", 0.7)
+        ),
+        sentence("Nothing to find here."),
         sentence(
             "The University of Paris moved its archive from Lyon to Buenos Aires <in 1943>.",
             ("University of Paris", "ORG", 0.81),
