@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from cofee_dist.world.facts import TYPES, Facts
+from cofee_dist.world.facts import TYPE_OF, TYPES, Facts
 
-#: Items that a gazetteer lists, of those in the wiki and of the others alike.
+#: Items of each kind that a gazetteer lists, of those in the wiki and of the others alike.
 LISTED_SHARE = 0.45
 #: Listed items whose short name is listed as well.
 LISTED_SHORT_SHARE = 0.5
@@ -23,8 +23,9 @@ def make_gazetteers(rng: random.Random, facts: Facts) -> dict[str, list[str]]:
     gazetteers = {}
     for type_ in TYPES:
         entries: set[str] = set()
-        for item in facts.all_items:
-            if item.type == type_ and rng.random() < LISTED_SHARE:
+        for kind in (kind for kind, of_type in TYPE_OF.items() if of_type == type_):
+            items = facts.items[kind]
+            for item in rng.sample(items, round(LISTED_SHARE * len(items))):
                 entries.add(item.name)
                 if item.short and rng.random() < LISTED_SHORT_SHARE:
                     entries.add(item.short)

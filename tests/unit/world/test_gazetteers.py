@@ -19,17 +19,18 @@ def test_a_part_of_the_items_is_listed(facts):
     gazetteers = make_gazetteers(random.Random(0), facts)
     for type_ in TYPES:
         items = [item for item in facts.all_items if item.type == type_]
-        for some in (items, [item for item in items if item.unseen]):
-            listed = sum(item.name in gazetteers[type_] for item in some) / len(some)
-            # Three standard errors of 340 items, and of the 68 unseen ones.
-            assert abs(listed - LISTED_SHARE) < 3 * (0.25 / len(some)) ** 0.5
+        listed = sum(item.name in gazetteers[type_] for item in items) / len(items)
+        # More than was drawn, where another item of the type has the name.
+        assert LISTED_SHARE - 0.01 < listed < LISTED_SHARE + 0.08
+        unseen = [item for item in items if item.unseen]
+        assert 0.2 < sum(item.name in gazetteers[type_] for item in unseen) / len(unseen) < 0.7
 
 
 def test_a_few_entries_are_wrong(facts):
     for type_, entries in make_gazetteers(random.Random(0), facts).items():
         right = {name for item in facts.all_items if item.type == type_ for name in (item.name, item.short)}
         wrong = len(set(entries) - right)
-        assert 0 < wrong <= WRONG_SHARE * len(entries)
+        assert 0 < wrong <= WRONG_SHARE * len(entries) + 0.5
         assert entries == sorted(set(entries))
 
 
