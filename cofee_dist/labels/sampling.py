@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from cofee_dist.schemas import LabelledSentence
 
-
 # Not the hash that samples are taken by: the first rows of a sample would all be held out.
 _HOLD_OUT = np.uint64(0x484F4C44)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from itertools import pairwise
 
 import pyarrow as pa
@@ -45,7 +46,8 @@ def test_normalising_twice_changes_nothing(text: str, ignore_case: bool) -> None
 
 @given(st.text(st.sampled_from(TRICKY)))
 def test_case_does_not_tell_names_apart_when_ignored(text: str) -> None:
-    assert normalise(text.casefold(), ignore_case=True) == normalise(text, ignore_case=True)
+    folded = unicodedata.normalize("NFD", text).casefold()
+    assert normalise(folded, ignore_case=True) == normalise(text, ignore_case=True)
 
 
 @given(st.lists(st.none() | texts), st.booleans())
