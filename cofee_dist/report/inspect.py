@@ -81,7 +81,8 @@ def inspect_changes(folder: str | Path, iteration: int, limit: int = 20) -> Grou
     if iteration < 1:
         raise UserError("iteration 0 has none before it to compare with", fix="give an iteration from 1 on")
     ledger = _require_ledger(Path(folder))
-    before, after = read_iteration(ledger, iteration - 1), read_iteration(ledger, iteration)
+    after = read_iteration(ledger, iteration)
+    before = read_iteration(ledger, iteration - 1)
     changes = diff(before, after)
     head = (
         f"iteration {iteration} against {iteration - 1}: {count(changes.added.num_rows)} added, "

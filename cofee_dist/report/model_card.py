@@ -47,7 +47,7 @@ def model_card(report: Report, folder: str) -> str:
         report=report,
         run=run,
         main=main,
-        folder=folder,
+        folder=json.dumps(folder, ensure_ascii=False),
         types=list(run.questions),
         language=run.language,
         example=json.dumps(_EXAMPLES.get(run.language, _EXAMPLE), ensure_ascii=False),

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from cofee_dist.report.page import render_page
+from cofee_dist.report.schema import as_report
+from cofee_dist.report.write import write_report, write_text
+from tests.unit.report.samples import ALL, bare_report, sample_dict, sample_report
+
+VOID = {"meta", "link", "br", "img", "hr", "input", "path", "use", "rect"}
+
+
+class Outline(HTMLParser):
+    """Tags that do not close where they should, ids, and what is fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.ids: list[str] = []
+        self.fetched: list[str] = []
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(tag)
+
+    def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "href", "srcset", "action", "data"):
+                (self.targets if tag == "a" else self.fetched).append(value or "")
+
+
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    parser.close()
+    return parser
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_page_is_well_formed_and_asks_nothing_of_the_network(name: str) -> None:
+    page = render_page(ALL[name]())
+    found = outline(page)
+    assert found.faults == []
+    assert found.open == []
+    assert len(found.ids) == len(set(found.ids))
+    assert set(found.fetched) == {"data:,"}
+    assert {target.removeprefix("#") for target in found.targets} <= set(found.ids)
+    assert "<script" not in page
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+    assert "None" not in page
+    assert "nan" not in re.sub(r"<[^>]+>", " ", page).lower().split()
+
+
+def test_page_shows_the_numbers() -> None:
+    page = render_page(sample_report())
+    for shown in ("54.6", "Twitter test (3,257 sentences)", "fewer than 4 anchors", "22,873", "Montgomery (PER, LOC)"):
+        assert shown in page
+    assert "cofee predict runs/sample-en/model --text" in page
+    assert page.count('<article class="card">') == 8
+
+
+def test_what_was_not_run_has_no_section() -> None:
+    page = render_page(bare_report())
+    assert 'id="scores"' not in page
+    assert 'id="predictions"' not in page
+    assert "No test set was given" in page
+    assert "Corpus</h3>" not in page
+
+
+def test_markup_in_data_is_text() -> None:
+    made = sample_dict()
+    made["run"]["config"] = made["run"]["name"] = "<script>alert(1)</script>"
+    made["predictions"] = [{"text": "<b>&amp;", "entities": [{"start": 0, "end": 3, "type": "<i>"}]}]
+    made["systems"][0]["name"] = '"><script>'
+    made["clusters"]["clusters"][0]["frequent"] = [{"surface": "$x_{1}$ <script>", "count": 3}]
+    page = render_page(as_report(made))
+    assert "<script" not in page
+    assert "&lt;b&gt;" in page
+    assert "$x_{1}$" in page
+
+
+def test_nested_entities_are_told_of() -> None:
+    assert "(inside: Paris LOC)" in re.sub(r"\s+", " ", render_page(sample_report()))
+
+
+def test_write_report_writes_both_and_leaves_nothing_else(tmp_path: Path) -> None:
+    paths = write_report(sample_dict(), tmp_path / "run")
+    assert sorted(tmp_path.glob("run/*")) == sorted(paths)
+    assert as_report(json.loads(paths[0].read_text(encoding="utf-8"))) == sample_report()
+    assert paths[1].read_text(encoding="utf-8") == render_page(sample_report())
+
+
+def test_a_report_that_does_not_fit_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="run"):
+        write_report({"systems": []}, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_write_text_replaces(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "b.txt", "旧")
+    write_text(tmp_path / "a" / "b.txt", "新")
+    assert [path.read_text(encoding="utf-8") for path in (tmp_path / "a").iterdir()] == ["新"]
