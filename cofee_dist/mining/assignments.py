@@ -1,0 +1,86 @@
+"""Clustered entities as a table: written, read, compared between clusterings, looked at."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
+
+from cofee_dist.errors import UserError
+from cofee_dist.mining.kmeans import Clustering
+from cofee_dist.schemas import ENTITIES
+
+
+def write_entities(path: Path, entities: pa.Table, clustering: Clustering) -> None:
+    """Write the ENTITIES table (Parquet, zstd), atomically.
+
+    Args:
+        path: The file.
+        entities: page_id, sentence_index, start, end, type and surface of each clustered entity, in the order of
+            the points.
+        clustering: Gives cluster and squared distance.
+    """
+    if entities.num_rows != len(clustering.assignment_n):
+        raise ValueError(f"{entities.num_rows} entities, but {len(clustering.assignment_n)} assignments")
+    columns = [entities.column(name) for name in ENTITIES.names[:-2]]
+    columns += [pa.array(clustering.assignment_n), pa.array(clustering.distance_n)]
+    table = pa.table(dict(zip(ENTITIES.names, columns, strict=True))).cast(ENTITIES)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table, partial, compression="zstd")
+    os.replace(partial, path)
+
+
+def read_entities(path: Path) -> pa.Table:
+    """Read what ``write_entities`` wrote.
+
+    Raises:
+        UserError: The file is missing, or is not such a table.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(
+            f"cannot read clustered entities: {error}", where=path, fix="run the FET stage again"
+        ) from error
+    if not table.schema.equals(ENTITIES):
+        raise UserError(
+            f"the file's columns are {table.schema.names}, not {ENTITIES.names}",
+            where=path,
+            fix="run the FET stage again",
+        )
+    return table
+
+
+def moved_share(before_n: ArrayLike, after_n: ArrayLike) -> float:
+    """Share of the entities whose cluster changed between two clusterings of the same entities, in one order.
+
+    Means something only if clusters are comparable, as they are when the second clustering started from the
+    centroids of the first. 0 for no entities.
+    """
+    before, after = np.asarray(before_n), np.asarray(after_n)
+    if before.shape != after.shape:
+        raise ValueError(f"clusterings of {len(before)} and {len(after)} entities cannot be compared")
+    return float((before != after).mean()) if len(before) else 0.0
+
+
+def nearest_surfaces(entities: pa.Table, clusters: int, most: int) -> list[list[str]]:
+    """For each cluster of an ENTITIES table up to ``most`` different surfaces, those nearest to the centroid first."""
+    cluster_n = entities.column("cluster").to_numpy()
+    order = np.lexsort((entities.column("distance").to_numpy(), cluster_n))
+    bounds = np.searchsorted(cluster_n[order], np.arange(clusters + 1))
+    surfaces = entities.column("surface")
+    found: list[list[str]] = []
+    for first, last in pairwise(bounds):
+        different: dict[str, None] = {}
+        for index in order[first:last].tolist():
+            if len(different) == most:
+                break
+            different.setdefault(surfaces[index].as_py())
+        found.append(list(different))
+    return found
