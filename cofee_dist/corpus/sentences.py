@@ -65,42 +65,51 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
     kept: list[Sentence] = []
     section, sections = "", iter([*document.sections, (len(document.text) + 1, "")])
     next_start, next_section = next(sections)
-    for start, text, anchors in _paragraphs(document):
+    anchors, at, end = document.anchors, 0, -1
+    for paragraph in document.text.split("\n"):
+        start, end = end + 1, end + 1 + len(paragraph)
+        first = at
+        while at < len(anchors) and anchors[at].start < end:
+            at += 1
         while next_start <= start:
             section = next_section
             next_start, next_section = next(sections)
-        if len(anchors) < rules.min_anchors:
-            counts["candidates"] += 1
-            counts["dropped.paragraph_too_few_anchors"] += 1
+        if at - first < rules.min_anchors:
+            too_few = 1 if paragraph else 0
+            counts["candidates"] += too_few
+            counts["dropped.paragraph_too_few_anchors"] += too_few
             continue
-        for begin, end, inside in split(text, anchors, rules.language):
+        for text, inside in split(paragraph, _shifted(anchors[first:at], start), rules.language):
             counts["candidates"] += 1
-            sentence = text[begin:end]
-            if reason := _fault(sentence, inside, rules):
+            if reason := _fault(text, inside, rules):
                 counts[f"dropped.{reason}"] += 1
-                continue
-            shifted = [Anchor(anchor.start - begin, anchor.end - begin, anchor.target) for anchor in inside]
-            kept.append(Sentence(section, len(kept), sentence, shifted))
+            else:
+                kept.append(Sentence(section, len(kept), text, inside))
     return kept
 
 
-def split(text: str, anchors: list[Anchor], language: str) -> Iterator[tuple[int, int, list[Anchor]]]:
-    """Cut a paragraph into sentences (start, end, anchors within), never inside an anchor.
+def split(text: str, anchors: list[Anchor], language: str) -> Iterator[tuple[str, list[Anchor]]]:
+    """Cut a paragraph into sentences, each with its anchors, never inside an anchor.
 
-    Sentences have no space at their ends. ``anchors`` are in order, their offsets into ``text``.
+    ``anchors`` are in order, their offsets into ``text``; those that are yielded have offsets into the sentence, which
+    has no space at its ends.
     """
     spans = _splitter(language)(text)
-    at = 0
-    while spans:
-        begin, end = spans.pop(0)
-        inside: list[Anchor] = []
+    at = next_span = 0
+    while next_span < len(spans):
+        begin, end = spans[next_span]
+        next_span += 1
+        first = at
         while at < len(anchors) and anchors[at].start < end:
-            anchor = anchors[at]
-            while anchor.end > end and spans:
-                end = spans.pop(0)[1]
-            inside.append(anchor)
+            while anchors[at].end > end and next_span < len(spans):
+                end = spans[next_span][1]
+                next_span += 1
             at += 1
-        yield begin, end, inside
+        yield text[begin:end], _shifted(anchors[first:at], begin)
+
+
+def _shifted(anchors: list[Anchor], origin: int) -> list[Anchor]:
+    return [Anchor(start - origin, end - origin, target) for start, end, target in anchors]
 
 
 def _fault(sentence: str, anchors: list[Anchor], rules: SentenceRules) -> str:
@@ -110,20 +119,6 @@ def _fault(sentence: str, anchors: list[Anchor], rules: SentenceRules) -> str:
     if length < rules.min_length:
         return "too_short"
     return "too_long" if length > rules.max_length else ""
-
-
-def _paragraphs(document: Document) -> Iterator[tuple[int, str, list[Anchor]]]:
-    """Each line of the text with where it starts, and its anchors with offsets into it."""
-    anchors, at, start = document.anchors, 0, 0
-    for text in document.text.split("\n"):
-        end = start + len(text)
-        first = at
-        while at < len(anchors) and anchors[at].start < end:
-            at += 1
-        inside = [Anchor(anchor.start - start, anchor.end - start, anchor.target) for anchor in anchors[first:at]]
-        if text:
-            yield start, text, inside
-        start = end + 1
 
 
 @lru_cache(maxsize=16)

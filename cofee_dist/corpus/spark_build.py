@@ -1,0 +1,276 @@
+"""Dumps -> D_g with Spark: extract in one pass, resolve redirects, drop duplicates, write in one order."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from cofee_dist.config import Corpus
+from cofee_dist.corpus.dump import read_site
+from cofee_dist.corpus.sentences import SentenceRules
+from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
+from cofee_dist.corpus.spark_rows import COUNT, QUARANTINED, REDIRECT, ROWS_SQL, SENTENCE, PagesToRows
+from cofee_dist.errors import UserError
+from cofee_dist.schemas import KEY, QUARANTINE, SENTENCES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Progress = Callable[[int, int], None]
+
+_POLL_SECONDS = 0.5
+_SENTENCES_PER_FILE = 500_000
+_USER_ERROR = re.compile(r"UserError: (?P<what>.+)(?:\n  where: (?P<where>.+))?(?:\n  to do: (?P<fix>.+))?")
+
+
+def build_corpus(
+    spark: SparkSession, config: Corpus, language: str, output: Path, on_progress: Progress | None = None
+) -> dict[str, Any]:
+    """Build D_g from ``config.dumps``: ``output/sentences`` (SENTENCES) and ``output/quarantine`` (QUARANTINE).
+
+    What is written depends on the dumps and the config only, not on how the work was cut: sentences are sorted by
+    page and index. ``sentence_index`` counts a page's sentences before duplicates and ``max_sentences`` take some.
+    Of equal sentences the first by that order stays; which ``max_sentences`` are kept is decided by a hash of the key.
+
+    Args:
+        spark: any session; its workers must be able to import this package.
+        config: what to read and what to keep.
+        language: of the text, ISO 639-1; decides how sentences are split and measured.
+        output: a folder that the workers share with this process.
+        on_progress: told (splits read, splits) while dumps are read, from another thread.
+
+    Returns:
+        Counts: ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; ``links`` of all
+        articles; ``candidates`` = ``sentences`` + the sum of ``dropped`` (by reason); ``anchors`` of the sentences;
+        ``anchors_redirected``; ``quarantined_by_reason``.
+
+    Raises:
+        UserError: for dumps that cannot be read or are truncated, too large a share of pages in quarantine, and a
+            corpus without a single sentence.
+    """
+    if not config.dumps:
+        raise UserError("no dump is given", where="corpus.dumps", fix="--set 'corpus.dumps=[path/to/dump.xml.bz2]'")
+    scratch = output / "_tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        with _spoken_errors():
+            _extract(spark, config, language, scratch / "rows", on_progress)
+            counts = _counts(scratch / "rows")
+            quarantined = _write_quarantine(scratch / "rows", output / "quarantine")
+            _check_quarantined(counts, quarantined, config)
+            extracted = counts["candidates"] - _dropped(counts)
+            if not extracted:
+                raise _no_sentence(counts, config)
+            _finish(spark, config, scratch, output / "sentences", counts, extracted)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return _summary(counts, quarantined)
+
+
+def _extract(spark: SparkSession, config: Corpus, language: str, rows: Path, on_progress: Progress | None) -> None:
+    from cofee_dist.corpus.spark_source import MediaWikiSource
+
+    paths = [str(Path(path).resolve()) for path in config.dumps]
+    if repeated := [path for path, times in Counter(paths).items() if times > 1]:
+        raise UserError("a dump is given twice", where=", ".join(repeated), fix="list each dump once in corpus.dumps")
+    sites = {path: read_site(path) for path in paths}
+    spark.dataSource.register(MediaWikiSource)
+    pages = (
+        spark.read.format("mediawiki")
+        .option("paths", json.dumps(paths))
+        .option("split_bytes", str(config.split_bytes))
+        .option("articles_only", "true")
+        .load()
+    )
+    found = pages.mapInArrow(PagesToRows(sites, SentenceRules.of(config, language)), ROWS_SQL)
+    with _watched(spark, on_progress):
+        _write(found, rows)
+
+
+def _finish(
+    spark: SparkSession, config: Corpus, scratch: Path, output: Path, counts: Counter[str], extracted: int
+) -> None:
+    """From the extracted rows to the sentences that are kept, each once, with redirects resolved."""
+    from pyspark.sql import functions as F
+
+    rows = spark.read.parquet(str(scratch / "rows"))
+    sentences = _without_duplicates(rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names))
+    redirects = None
+    if counts["redirects"]:
+        redirects = resolved_redirects(
+            rows.where(F.col("kind") == REDIRECT).select(F.col("title").alias("source"), F.col("text").alias("to"))
+        )
+        sentences = resolve_anchors(sentences, redirects)
+    unique = extracted
+    if config.max_sentences is not None and config.max_sentences < extracted:
+        _write(sentences, scratch / "unique")
+        sentences = spark.read.parquet(str(scratch / "unique"))
+        unique = _rows_in(scratch / "unique")
+        sentences = _chosen(sentences, config.max_sentences)
+    files = -(-min(extracted, config.max_sentences or extracted) // _SENTENCES_PER_FILE)
+    _write(sentences.repartitionByRange(files, *KEY).sortWithinPartitions(*KEY).select(*SENTENCES.names), output)
+    _plain_names(output)
+    kept = _rows_in(output)
+    unique = unique if config.max_sentences is not None and config.max_sentences < extracted else kept
+    counts["dropped.duplicate"] = extracted - unique
+    counts["dropped.above_max_sentences"] = unique - kept
+    counts["sentences"] = kept
+    counts["anchors"] = _anchors_in(output)
+
+
+def _without_duplicates(sentences: DataFrame) -> DataFrame:
+    """Each text once; and each key once, should a page stand in two dumps: then its newest revision's."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    by_text = Window.partitionBy(F.md5("text")).orderBy(*KEY, F.desc("revision_id"))
+    by_key = Window.partitionBy(*KEY).orderBy(F.desc("revision_id"), "text")
+    once = sentences.withColumn("rank", F.row_number().over(by_text)).where("rank = 1")
+    return once.withColumn("rank", F.row_number().over(by_key)).where("rank = 1").drop("rank")
+
+
+def _chosen(sentences: DataFrame, most: int) -> DataFrame:
+    """The ``most`` sentences whose keys have the lowest hashes."""
+    from pyspark.sql import functions as F
+
+    keys = sentences.select(*KEY).orderBy(F.xxhash64(*KEY), *KEY).limit(most)
+    return sentences.join(keys, list(KEY), "left_semi")
+
+
+def _write(table: DataFrame, path: Path) -> None:
+    options = {"compression": "zstd", "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
+    table.write.mode("overwrite").options(**options).parquet(path.resolve().as_uri())
+
+
+def _plain_names(folder: Path) -> None:
+    """Spark names files at random; the same corpus has the same names here. Their order is the sentences' order."""
+    for checksum in folder.glob(".*.crc"):
+        checksum.unlink()
+    for number, file in enumerate(sorted(folder.glob("part-*.parquet"))):
+        file.rename(folder / f"part-{number:05d}.parquet")
+
+
+def _rows_in(folder: Path) -> int:
+    return ds.dataset(folder, format="parquet").count_rows()
+
+
+def _anchors_in(folder: Path) -> int:
+    batches = ds.dataset(folder, format="parquet").to_batches(columns=["anchors"])
+    return sum(len(batch.column(0).flatten()) for batch in batches)
+
+
+def _counts(rows: Path) -> Counter[str]:
+    table = ds.dataset(rows, format="parquet").to_table(columns=["name", "number"], filter=ds.field("kind") == COUNT)
+    counts: Counter[str] = Counter()
+    for name, number in zip(*table.to_pydict().values(), strict=True):
+        counts[name] += number
+    return counts
+
+
+def _write_quarantine(rows: Path, output: Path) -> Counter[str]:
+    """Write what was not read, and count it by reason."""
+    columns = {name: ds.field(name) for name in ("page_id", "title")}
+    columns |= {"reason": ds.field("name"), "detail": ds.field("text")}
+    table = ds.dataset(rows, format="parquet").to_table(columns=columns, filter=ds.field("kind") == QUARANTINED)
+    table = table.cast(QUARANTINE).sort_by([("page_id", "ascending"), ("title", "ascending")])
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    pq.write_table(table, output / "part-00000.parquet", compression="zstd")
+    return Counter(table.column("reason").to_pylist())
+
+
+def _check_quarantined(counts: Counter[str], quarantined: Counter[str], config: Corpus) -> None:
+    share = counts["quarantined"] / max(1, counts["pages"])
+    if share > config.max_quarantined_share:
+        raise UserError(
+            f"{counts['quarantined']:,} of {counts['pages']:,} pages could not be read ({share:.1%}; at most "
+            f"{config.max_quarantined_share:.1%} may): {_listed(quarantined)}",
+            where=", ".join(config.dumps),
+            fix="check that the dump is whole, or raise corpus.max_quarantined_share",
+        )
+
+
+def _no_sentence(counts: Counter[str], config: Corpus) -> UserError:
+    dropped = Counter({name.removeprefix("dropped."): n for name, n in counts.items() if name.startswith("dropped.")})
+    return UserError(
+        f"no sentence is left: {counts['articles']:,} articles of {counts['pages']:,} pages gave "
+        f"{counts['candidates']:,} candidates, dropped as {_listed(dropped) or 'there were none'}",
+        where=", ".join(config.dumps),
+        fix=f"lower corpus.min_anchors (now {config.min_anchors}), or take a dump with articles",
+    )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{reason} {number:,}" for reason, number in counts.most_common())
+
+
+def _dropped(counts: Counter[str]) -> int:
+    return sum(number for name, number in counts.items() if name.startswith("dropped."))
+
+
+def _summary(counts: Counter[str], quarantined: Counter[str]) -> dict[str, Any]:
+    plain = ("pages", "articles", "redirects", "other_namespaces", "quarantined", "links")
+    summary: dict[str, Any] = {name: counts[name] for name in (*plain, "candidates", "sentences", "anchors")}
+    dropped = {name.removeprefix("dropped."): n for name, n in counts.items() if name.startswith("dropped.") and n}
+    return summary | {"dropped": dict(sorted(dropped.items())), "quarantined_by_reason": dict(quarantined)}
+
+
+@contextmanager
+def _spoken_errors() -> Iterator[None]:
+    """A UserError of a worker reaches the driver as the text of a Spark error: make it one again."""
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as error:
+        found = _USER_ERROR.search(str(error))
+        if found is None:
+            raise
+        raise UserError(found["what"], where=found["where"], fix=found["fix"]) from error
+
+
+@contextmanager
+def _watched(spark: SparkSession, on_progress: Progress | None) -> Iterator[None]:
+    """Tell how many tasks of the jobs begun here are done."""
+    if on_progress is None:
+        yield
+        return
+    context = spark.sparkContext
+    tracker, stop, group = context.statusTracker(), Event(), f"cofee-{uuid4().hex}"
+    seen = [0, 0]
+
+    def poll() -> None:
+        while not stop.wait(_POLL_SECONDS):
+            stages = [stage for job in tracker.getJobIdsForGroup(group) for stage in _stages(tracker, job)]
+            done, total = sum(stage.numCompletedTasks for stage in stages), sum(stage.numTasks for stage in stages)
+            if total and [done, total] != seen:
+                seen[:] = done, total
+                on_progress(done, total)
+
+    watcher = Thread(target=poll, name="spark-progress", daemon=True)
+    context.setJobGroup(group, "reading dumps")
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+        context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
+    if seen[1]:
+        on_progress(seen[1], seen[1])
+
+
+def _stages(tracker: Any, job: int) -> list[Any]:
+    info = tracker.getJobInfo(job)
+    return [stage for number in (info.stageIds if info else ()) if (stage := tracker.getStageInfo(number))]
