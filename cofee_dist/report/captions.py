@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cofee_dist.report.schema import Report, System
-from cofee_dist.report.text import count, plural, score, signed
+from cofee_dist.report.text import count, plural, score, shorten, signed
+
+_NAME_CELLS = 40
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ def systems_caption(report: Report) -> str:
     if main is None or main.f1 is None:
         return "Scores of the systems that were run."
     others = [s for s in report.systems if s.name != main.name and s.f1 is not None]
-    parts = [f"{s.name} {score(s.f1)} ({signed((s.f1 or 0) - main.f1)})" for s in others]
+    parts = [f"{shorten(s.name, _NAME_CELLS)} {score(s.f1)} ({signed((s.f1 or 0) - main.f1)})" for s in others]
     text = f"{main.name} reaches {score(main.f1)} F1" + (f"; beside it {', '.join(parts)}." if parts else ".")
-    better = [s.name for s in others if (s.f1 or 0) > (main.f1 or 0)]
+    better = [shorten(s.name, _NAME_CELLS) for s in others if (s.f1 or 0) > (main.f1 or 0)]
     if better:
         text += f" {_joined(better)} {'does' if len(better) == 1 else 'do'} better here."
     return text
@@ -108,10 +110,11 @@ def _against(report: Report) -> str:
     main = report.main_system
     base = report.system("Matching")
     if main is None or main.f1 is None or base is None or base.f1 is None or base.name == main.name:
-        return "Trained without labelled data."
+        return "Trained without labelled sentences."
     way = "above" if main.f1 >= base.f1 else "below"
     return (
-        f"{abs(main.f1 - base.f1):.1f} {way} matching the word lists alone ({score(base.f1)}), without labelled data."
+        f"{abs(main.f1 - base.f1):.1f} {way} matching the word lists alone ({score(base.f1)});"
+        " trained without labelled sentences."
     )
 
 

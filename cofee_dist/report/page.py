@@ -38,6 +38,7 @@ def render_page(report: Report) -> str:
         best=captions.best_f1(report),
         paper={system.name: system for system in report.paper.systems} if report.paper else {},
         swatches=_swatches(report),
+        drawn_types=_drawn_types(report),
         pieces=pieces,
         plural=text.plural,
         open_cards=OPEN_CARDS,
@@ -53,6 +54,16 @@ def _swatches(report: Report) -> dict[str, dict[str, Swatch]]:
         "system": system_swatches([system.name for system in report.systems]),
         "type": type_swatches(report.types),
         "stage": stage_swatches([stage.name for stage in report.stages]),
+    }
+
+
+def _drawn_types(report: Report) -> dict[str, set[str]]:
+    """The types that a figure's legend has to name."""
+    iterations = report.picking.iterations if report.picking else ()
+    clusters = report.clusters.clusters if report.clusters else ()
+    return {
+        "picking": {name for row in iterations for name, number in row.labels.items() if number},
+        "clusters": {name for cluster in clusters for name, number in cluster.types.items() if number},
     }
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from cofee_dist import report
+from cofee_dist.report.colours import PALETTE
 from cofee_dist.report.page import render_page
 from cofee_dist.report.schema import as_report
 from cofee_dist.report.write import write_report, write_text
 from tests.unit.report.samples import ALL, bare_report, sample_dict, sample_report
 
+STYLES = (Path(report.__file__).parent / "report.css").read_text(encoding="utf-8")
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "use", "rect"}
 
 
@@ -120,3 +123,38 @@ def test_write_text_replaces(tmp_path: Path) -> None:
     write_text(tmp_path / "a" / "b.txt", "旧")
     write_text(tmp_path / "a" / "b.txt", "新")
     assert [path.read_text(encoding="utf-8") for path in (tmp_path / "a").iterdir()] == ["新"]
+
+
+def luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_stands_out_from_its_ground(theme: int) -> None:
+    """At least 4.5:1 (WCAG AA), also on an entity's tint, which mixes 22 % of the type's colour into the surface."""
+    blocks = re.findall(r":root {(.*?)}", STYLES, re.DOTALL)
+    colours = {
+        name: tuple(int(value[at : at + 2], 16) / 255 for at in (0, 2, 4))
+        for name, value in re.findall(r"--([\w-]+): #([0-9a-f]{6})", blocks[theme])
+    }
+    assert "22%, var(--surface)" in STYLES
+    grounds = [colours["ground"], colours["surface"]]
+    assert all(contrast(colours[ink], ground) >= 4.5 for ink in ("ink", "muted", "link") for ground in grounds)
+    for name in PALETTE:
+        pairs = zip(colours[f"c-{name}"], colours["surface"], strict=True)
+        assert contrast(colours["ink"], tuple(0.22 * c + 0.78 * s for c, s in pairs)) >= 4.5
+
+
+def test_legends_name_only_what_is_drawn() -> None:
+    made = sample_dict()
+    made["run"]["questions"] = {**made["run"]["questions"], "NEVER": "never met"}
+    page = render_page(as_report(made))
+    assert len(re.findall(r"<li><span class=.chip.[^>]*></span>PER</li>", page)) == 2
+    assert not re.search(r"</span>NEVER</li>", page)
