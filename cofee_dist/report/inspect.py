@@ -121,9 +121,7 @@ def _stages_table(stages: Sequence[tuple[str, Manifest | None]]) -> Table:
     table.add_column("counts", overflow="fold")
     for name, manifest in stages:
         if manifest is None:
-            table.add_row(
-                Text(name), Text("unfinished", style="yellow"), "", Text("runs again from its last checkpoint")
-            )
+            table.add_row(Text(name), Text("unfinished", style="yellow"), "", "left to the next run")
         else:
             counts = Text(" · ".join(_told(manifest.counts)))
             table.add_row(Text(name), Text("finished", style="green"), duration(manifest.seconds), counts)
