@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -112,7 +113,7 @@ class Nee(Stage):
     epochs: Positive = 6
     learning_rate: Rate = 3e-5
     picking_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    picking: Literal["replace", "union", "none"] = "replace"
+    picking: Literal["replace", "union", "none"] = "union"
     epochs_before_picking: Positive = 1
     epochs_between_picking: Positive = 1
     patience: Positive = 1
@@ -223,8 +224,8 @@ class Config(Tree):
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """Read a YAML config and apply ``a.b=value`` overrides (values are YAML: ``[x, y]``, ``1e-5``, ``null``).
 
-    Raises UserError for a missing file, broken YAML, an unknown key (naming the nearest known one) or a value
-    that does not fit.
+    ``${NAME}`` in a value is the environment's. Raises UserError for a missing file, broken YAML, an unknown key
+    (naming the nearest known one), a variable that is not set or a value that does not fit.
     """
     path = Path(path)
     try:
@@ -237,7 +238,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         raise UserError("the config must be a mapping of keys to values", where=path)
     for override in overrides:
         _override(tree, override)
-    return config_from(tree, where=path)
+    return config_from(_expanded(tree, path), where=path)
 
 
 def config_from(tree: Mapping[str, Any], where: object = None) -> Config:
@@ -266,6 +267,27 @@ _Loader.add_implicit_resolver(
 
 def _yaml(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)
+
+
+def _expanded(value: Any, where: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _expanded(child, where) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_expanded(child, where) for child in value]
+    if not isinstance(value, str):
+        return value
+
+    def variable(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            raise UserError(
+                f"{value!r} wants the environment variable {name}, which is not set",
+                where=where,
+                fix=f"export {name}=…, or change the value in the config or with --set",
+            )
+        return os.environ[name]
+
+    return re.sub(r"\$\{(\w+)\}", variable, value)
 
 
 def _override(tree: dict[str, Any], override: str) -> None:

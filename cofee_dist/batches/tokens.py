@@ -45,9 +45,11 @@ class TokenTable:
         """Some of the rows, in the order given."""
         cuts = [slice(self.splits[row], self.splits[row + 1]) for row in rows]
         empty = np.empty(0, dtype=np.int32)
-        flat = (np.concatenate([empty, *(field[cut] for cut in cuts)]) for field in (self.ids, self.starts, self.ends))
+        ids, starts, ends = (
+            np.concatenate([empty, *(field[cut] for cut in cuts)]) for field in (self.ids, self.starts, self.ends)
+        )
         splits = np.concatenate([[0], np.cumsum([cut.stop - cut.start for cut in cuts])]).astype(np.int64)
-        return TokenTable(*flat, splits)
+        return TokenTable(ids, starts, ends, splits)
 
     def save(self, folder: Path) -> None:
         """Write each array as ``.npy``."""

@@ -99,12 +99,8 @@ def labels_stage(runner: Runner, engine: Spark, sentences: Path) -> Path:
         from cofee_dist.labels.ledger import counts_by_type, iteration_folder, read_iteration
         from cofee_dist.labels.spark import type_anchors
 
-        def tell(step: str, done: int, total: int) -> None:
-            shown.note(step)
-            shown.update(done, total)
-
         ledger = iteration_folder(folder, 0)
-        counts, report = type_anchors(engine.session(), sentences, ledger, config.task, config.labels, tell)
+        counts, report = type_anchors(engine.session(), sentences, ledger, config.task, config.labels, shown.update)
         write_json(folder / "matches.json", report)
         held_out = _hold_out(folder, config) if hold_out else 0
         labels = counts_by_type(read_iteration(folder, 0))

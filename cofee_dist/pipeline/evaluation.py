@@ -13,6 +13,7 @@ from cofee_dist.config import Config, LabelledFile
 from cofee_dist.evaluate.readers import read_labelled
 from cofee_dist.evaluate.scorer import Score, score
 from cofee_dist.pipeline.data import digest_of_input
+from cofee_dist.pipeline.models import load_model
 from cofee_dist.pipeline.progress import StageProgress
 from cofee_dist.pipeline.runner import Runner
 from cofee_dist.schemas import Entity, LabelledSentence
@@ -76,12 +77,7 @@ def match(config: Config, texts: Sequence[str]) -> list[list[Entity]]:
 
 def predict_entities(model: Path, sentences: Sequence[LabelledSentence]) -> list[list[Entity]]:
     """A saved model's entities for each sentence."""
-    import torch
-
-    from cofee_dist.model.span_extractor import SpanExtractor
-
-    extractor = SpanExtractor.from_pretrained(model).to("cuda" if torch.cuda.is_available() else "cpu")
-    found = extractor.predict([sentence.text for sentence in sentences])
+    found = load_model(model).predict([sentence.text for sentence in sentences])
     return [[Entity(e.start, e.end, e.type, "model", e.score) for e in row] for row in found]
 
 

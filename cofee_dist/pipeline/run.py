@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cofee_dist.artifacts import write_json
 from cofee_dist.config import Config, dump_yaml
 from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark
 from cofee_dist.pipeline.evaluation import evaluation_stage
+from cofee_dist.pipeline.models import quiet_transformers
 from cofee_dist.pipeline.progress import RunProgress
 from cofee_dist.pipeline.runner import Runner
 from cofee_dist.pipeline.training import base_stage, training_stage
 from cofee_dist.report.schema import Report
+from cofee_dist.report.write import write_report, write_text
 from cofee_dist.tracking import Tracker
 
 CONFIG = "config.yaml"
@@ -24,14 +28,30 @@ def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] 
     A finished stage with the same config and inputs is not run again; a killed one goes on from its last
     checkpoint. ``next_lines`` are the commands that the report suggests.
     """
+    with _running(config, progress) as runner:
+        sentences, labels = _data(runner)
+        _train(runner, sentences, labels)
+        evaluation_stage(runner)
+        return _report(runner, next_lines)
+
+
+def build_corpus(config: Config, progress: RunProgress) -> None:
+    """Only D_g and the first D_s; ``pretrain`` with the same config goes on from there."""
+    with _running(config, progress) as runner:
+        _data(runner)
+
+
+@contextmanager
+def _running(config: Config, progress: RunProgress) -> Iterator[Runner]:
+    """A run with its folder, its MLflow run and its bars; how it ends is tracked."""
+    quiet_transformers()
     tracker = Tracker(config)
-    runner = Runner(config, progress, tracker)
     config.run_folder.mkdir(parents=True, exist_ok=True)
-    (config.run_folder / CONFIG).write_text(dump_yaml(config), encoding="utf-8")
+    write_text(config.run_folder / CONFIG, dump_yaml(config))
     tracker.run_id()
     try:
         with progress:
-            report = _run(runner, next_lines)
+            yield Runner(config, progress, tracker)
     except KeyboardInterrupt:
         tracker.close("KILLED")
         raise
@@ -39,33 +59,31 @@ def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] 
         tracker.close("FAILED")
         raise
     tracker.close("FINISHED")
-    return report
 
 
-def _run(runner: Runner, next_lines: tuple[str, ...]) -> Report:
-    config, stages = runner.config, runner.config.stages
+def _data(runner: Runner) -> tuple[Path, Path]:
+    """D_g and the ledger with D_s."""
     with spark() as engine:
         sentences = corpus_stage(runner, engine) / "sentences"
-        labels = labels_stage(runner, engine, sentences)
-    base_stage(runner, sentences)
+        return sentences, labels_stage(runner, engine, sentences)
 
+
+def _train(runner: Runner, sentences: Path, labels: Path) -> None:
+    stages = runner.config.stages
+    base_stage(runner, sentences)
     training_stage(runner, "esi", stages.esi, "base", sentences, "corpus")
     nee = training_stage(runner, "nee", stages.nee, "esi", labels, "labels")
     best = int(runner.manifests["nee"].counts["best_iteration"])
     training_stage(runner, "fet", stages.fet, "nee", nee / "labels", "nee", best)
-    if config.evaluation.ablations:
+    if runner.config.evaluation.ablations:
         training_stage(runner, "nee_without_esi", stages.nee, "base", labels, "labels")
         without_picking = stages.nee.model_copy(update={"picking": "none"})
         training_stage(runner, "mrc_ner", without_picking, "base", labels, "labels")
-
-    evaluation_stage(runner)
-    return _report(runner, next_lines)
 
 
 def _report(runner: Runner, next_lines: tuple[str, ...]) -> Report:
     from cofee_dist.pipeline.collect import collect
     from cofee_dist.report.model_card import write_model_card
-    from cofee_dist.report.write import write_report
 
     folder = runner.config.run_folder
     report = collect(runner, next_lines)

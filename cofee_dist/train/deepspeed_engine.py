@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cofee_dist.artifacts import read_json
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
+from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.train.engine import autocast, device_of, parameter_groups
 
 #: What the loop decides; a JSON file that sets them otherwise would be silently wrong.
@@ -30,7 +31,7 @@ _OURS = (
 class DeepSpeedEngine:
     """A rank of a DeepSpeed job; in a process without a launcher it is a world of one."""
 
-    def __init__(self, module: nn.Module, config: EngineConfig, stage: Stage) -> None:
+    def __init__(self, module: SpanExtractor, config: EngineConfig, stage: Stage) -> None:
         self.device = device_of(config)
         if self.device.type == "cpu":
             os.environ.setdefault("DS_ACCELERATOR", "cpu")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import numpy as np
 import torch.distributed as dist
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -29,3 +31,21 @@ def gather_shares(share: list[T], total: int, rank: int, world_size: int) -> lis
     shares: list[list[T]] = [[] for _ in range(world_size)]
     dist.all_gather_object(shares, share)
     return [shares[at % world_size][at // world_size] for at in range(total)]
+
+
+def gather_rows(index: NDArray[np.int64], rows: NDArray[np.float32], total: int) -> NDArray[np.float32]:
+    """Every rank's rows in their places of one array [total, d], on every rank.
+
+    Args:
+        index: where this rank's rows belong, int64 [share].
+        rows: float32 [share, d].
+        total: rows over all ranks.
+    """
+    gathered = np.empty((total, rows.shape[1]), dtype=np.float32)
+    parts = [(index, rows)]
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        parts = [(index, rows)] * dist.get_world_size()
+        dist.all_gather_object(parts, (index, rows))
+    for places, values in parts:
+        gathered[places] = values
+    return gathered

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
+from cofee_dist.model.span_extractor import SpanExtractor
 
 
 class Engine(Protocol):
     """One process's part in training a model. ``backward`` adds gradients; ``step`` applies and clears them."""
 
-    module: nn.Module
+    module: SpanExtractor
     device: torch.device
     rank: int
     world_size: int
@@ -71,9 +72,10 @@ def learning_rate_at(step: int, total_steps: int, stage: Stage) -> float:
 class TorchEngine:
     """One process, AdamW, no wrapper around the model."""
 
-    def __init__(self, module: nn.Module, config: EngineConfig, stage: Stage) -> None:
+    def __init__(self, module: SpanExtractor, config: EngineConfig, stage: Stage) -> None:
         self.device = device_of(config)
-        self.module = module.to(self.device)
+        self.module = module
+        nn.Module.to(module, self.device)
         self.rank, self.world_size = 0, 1
         self._config, self._max_norm = config, stage.max_gradient_norm
         self._optimizer = torch.optim.AdamW(

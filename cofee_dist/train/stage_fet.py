@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cofee_dist.batches.collate import Batch
@@ -15,11 +18,13 @@ from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Fet
 from cofee_dist.mining.assignments import write_entities
 from cofee_dist.mining.embeddings import embed_entities
-from cofee_dist.model.losses import cluster_loss, cluster_variances, cluster_weights, entity_embeddings
+from cofee_dist.mining.kmeans import Clustering, kmeans
+from cofee_dist.mining.whitening import fit_whitening
+from cofee_dist.model.losses import cluster_loss, cluster_variances, cluster_weights, entity_embeddings, total_loss
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
 from cofee_dist.schemas import LabelledSentence
 from cofee_dist.train.best import save_model
-from cofee_dist.train.distributed import barrier, gather_embeddings
+from cofee_dist.train.distributed import barrier, gather_rows
 from cofee_dist.train.engine import Engine
 from cofee_dist.train.loop import StepTotals
 from cofee_dist.train.metrics import Metrics
@@ -79,9 +84,10 @@ class FetPolicy:
         """See StagePolicy."""
         mrc = mrc_loss(output, batch, totals)
         entities_ed = entity_embeddings(output.hidden_btd, batch.span_example_e, batch.span_start_e, batch.span_end_e)
+        assert self._model.cluster_head is not None
         logits_ek = self._model.cluster_head(entities_ed)
         clustering = cluster_loss(logits_ek, batch.cluster_e, self._weights_k, max(1, totals.entities))
-        loss = mrc + self._stage.cluster_loss_weight * clustering
+        loss = total_loss(mrc, clustering, self._stage.cluster_loss_weight)
         return {"loss": loss, "mrc_loss": mrc, "cluster_loss": clustering}
 
     def end_epoch(self, epoch: int) -> tuple[bool, Metrics]:
@@ -104,14 +110,14 @@ class FetPolicy:
             index, share = embed_entities(
                 self._model, self._data, engine.device, self._batch_tokens, engine.rank, engine.world_size
             )
-        embeddings = gather_embeddings(index, share, len(self._data.first))
+        embeddings = gather_rows(index, share, len(self._data.first))
         clustering = self._kmeans(embeddings, epoch)
-        assignment = torch.from_numpy(clustering.assignment_n.astype(np.int64))
+        assignment_n = torch.from_numpy(clustering.assignment_n.astype(np.int64))
         clusters = len(clustering.sizes_k)
-        variances_k = cluster_variances(torch.from_numpy(embeddings), assignment, clusters, self._stage.variance)
-        weights_k = cluster_weights(variances_k, torch.from_numpy(clustering.sizes_k.astype(np.int64)))
+        variances_k = cluster_variances(torch.from_numpy(embeddings), assignment_n, clusters, self._stage.variance)
+        weights_k = cluster_weights(variances_k, torch.from_numpy(clustering.sizes_k))
         if engine.rank == 0:
-            write_entities(path.with_suffix(".parquet"), **self._entity_columns(), **_columns_of(clustering))
+            write_entities(path.with_suffix(".parquet"), self._entities(), clustering)
             partial = path.with_name(f".{path.name}")
             with partial.open("wb") as file:
                 np.savez(
@@ -119,7 +125,67 @@ class FetPolicy:
                     assignment_n=clustering.assignment_n,
                     centroids_kd=clustering.centroids_kd,
                     weights_k=weights_k.numpy(),
-                    variances_k=variances_k.numpy(),
+                    reseeded=sum(clustering.reseeded),
                 )
             partial.rename(path)
         barrier()
+
+    def _kmeans(self, embeddings_nd: NDArray[np.float32], epoch: int) -> Clustering:
+        stage = self._stage
+        if stage.pca_dimensions is not None:
+            # A new projection each epoch: centroids of the last one would lie in another space.
+            points = fit_whitening(embeddings_nd, stage.pca_dimensions).apply(embeddings_nd)
+            return kmeans(points, stage.clusters, stage.kmeans_iterations, self._seed)
+        initial = None
+        if epoch > 0:
+            with np.load(self._clusters_path(epoch - 1)) as saved:
+                initial = saved["centroids_kd"]
+        return kmeans(embeddings_nd, stage.clusters, stage.kmeans_iterations, self._seed, initial)
+
+    def _entities(self) -> pa.Table:
+        """Key, offsets, type and surface of each entity, in the order of the data set."""
+        data = self._data
+        rows, columns = np.divmod(np.repeat(np.arange(len(data)), data.entity_counts), len(data.types))
+        begins = data.tokens.splits[rows]
+        starts, ends = data.tokens.starts[begins + data.first], data.tokens.ends[begins + data.last]
+        sentences = [self._sentences[row] for row in rows.tolist()]
+        spans = list(zip(sentences, starts.tolist(), ends.tolist(), strict=True))
+        return pa.table(
+            {
+                "page_id": [sentence.page_id for sentence in sentences],
+                "sentence_index": [sentence.sentence_index for sentence in sentences],
+                "start": starts,
+                "end": ends,
+                "type": [data.types[column] for column in columns.tolist()],
+                "surface": [sentence.text[start:end] for sentence, start, end in spans],
+            }
+        )
+
+    def _clusters_path(self, epoch: int) -> Path:
+        return clusters_path(self._folder, epoch)
+
+    def state(self) -> dict[str, Any]:
+        """See StagePolicy."""
+        return asdict(self._state)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See StagePolicy."""
+        self._state = FetState(**state)
+
+    def finish(self) -> dict[str, Any]:
+        """See StagePolicy."""
+        with np.load(self._clusters_path(max(0, self._state.best_epoch))) as saved:
+            clusters, reseeded = len(saved["weights_k"]), int(saved["reseeded"])
+        return {
+            **asdict(self._state),
+            "validation_f1": self._state.best_f1,
+            "entities": len(self._data.first),
+            "clusters": clusters,
+            "reseeded": reseeded,
+            "dropped_entities": dict(self._data.dropped),
+        }
+
+
+def clusters_path(folder: Path, epoch: int) -> Path:
+    """Where an epoch's clusters lie: ``.npz`` for training, ``.parquet`` (schemas.ENTITIES) for people."""
+    return folder / "clusters" / f"epoch={epoch}.npz"

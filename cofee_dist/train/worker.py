@@ -133,8 +133,9 @@ def _fet(job: StageJob, stage: Fet, engine: Engine, model: SpanExtractor) -> Sta
 def _labels(job: StageJob) -> list[LabelledSentence]:
     table = read_iteration(job.data, job.iteration)
     if job.settings.max_sentences is not None:
-        keys = (table.column(name).to_numpy() for name in KEY)
-        table = table.take(sample_rows(key_hashes(*keys, seed=job.config.seed), job.settings.max_sentences))
+        page_ids, indices = (table.column(name).to_numpy() for name in KEY)
+        hashes = key_hashes(page_ids, indices, job.config.seed)
+        table = table.take(sample_rows(hashes, job.settings.max_sentences))
     return to_sentences(table)
 
 

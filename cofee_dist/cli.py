@@ -1,0 +1,192 @@
+"""``cofee``: the pipelines for one machine, and what one does with a run afterwards."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cofee_dist.errors import UserError
+
+app = typer.Typer(
+    help="A named-entity recogniser from a Wikipedia dump, word lists and one question for each type.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The run's YAML config.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change a config value; may be repeated.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved config and stop.")]
+
+
+@app.command()
+def quickstart(
+    folder: Annotated[Path, typer.Option(help="Where the made-up wiki and the run go.")] = Path("quickstart"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the made-up world and of the training.")] = 0,
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Make a small wiki with known truth and run the whole job on it (under 5 minutes on 2 cores)."""
+    from cofee_dist.pipeline.quickstart import quickstart_config
+
+    config = quickstart_config(folder, seed, overrides or [])
+    _run(config, dry_run)
+
+
+@app.command()
+def pretrain(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Run the job: dump, gazetteers and questions in; model, scores and report out. Goes on where it stopped."""
+    from cofee_dist.config import load_config
+
+    _run(load_config(config, overrides or []), dry_run)
+
+
+@app.command("build-corpus")
+def build_corpus(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Only the first two stages: dump to sentences with anchors, and their first weak labels."""
+    from cofee_dist.config import dump_yaml, load_config
+
+    loaded = load_config(config, overrides or [])
+    if dry_run:
+        typer.echo(dump_yaml(loaded), nl=False)
+        return
+    from cofee_dist.pipeline.progress import RunProgress
+    from cofee_dist.pipeline.run import build_corpus as run_build_corpus
+
+    run_build_corpus(loaded, RunProgress())
+
+
+def _run(config: Any, dry_run: bool) -> None:
+    if dry_run:
+        from cofee_dist.config import dump_yaml
+
+        typer.echo(dump_yaml(config), nl=False)
+        return
+    from cofee_dist.pipeline.progress import RunProgress
+    from cofee_dist.pipeline.run import pretrain as run_pretrain
+    from cofee_dist.report.terminal import print_report
+
+    model = config.run_folder / "model"
+    report = run_pretrain(
+        config, RunProgress(), (f'cofee predict --model {model} "…"', f"cofee inspect {config.run_folder}")
+    )
+    print_report(report)
+
+
+@app.command()
+def predict(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; without them, lines of --file or of stdin.")] = None,
+    model: Annotated[Path, typer.Option("--model", "-m", help="A model's folder, or a run's.")] = Path("model"),
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="A text a line; '-' is stdin.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", "-t", help="TYPE, or TYPE=QUESTION for a new one; may be repeated.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Probability above which to predict.")] = None,
+    nested: Annotated[bool | None, typer.Option("--nested/--flat", help="Keep overlapping entities.")] = None,
+) -> None:
+    """Find entities: JSON lines with text and entities (type, text, start, end, score)."""
+    from cofee_dist.pipeline.predicting import predict_lines, read_texts
+
+    lines = texts if texts else read_texts(file)
+    for line in predict_lines(_model_folder(model), lines, types, threshold, nested):
+        typer.echo(json.dumps(line, ensure_ascii=False))
+
+
+@app.command()
+def evaluate(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Labelled sentences: CoNLL columns, or .jsonl.")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="A model's folder, or a run's.")] = Path("model"),
+    scheme: Annotated[str, typer.Option(help="bio, bioes or io.")] = "bio",
+    label_column: Annotated[int, typer.Option(help="Column of the label; -1 is the last.")] = -1,
+    skip: Annotated[list[str] | None, typer.Option(help="Leave out lines that start so; may be repeated.")] = None,
+    joiner: Annotated[str, typer.Option(help="Between tokens; '' for Chinese characters.")] = " ",
+    ignore_type: Annotated[list[str] | None, typer.Option(help="A type not to score; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+) -> None:
+    """Precision, recall and F1 of a model on labelled sentences."""
+    from cofee_dist.pipeline.evaluation import evaluate_model
+    from cofee_dist.pipeline.predicting import labelled_file, model_types, score_table
+
+    folder = _model_folder(model)
+    file = labelled_file(path, scheme, label_column, skip, joiner, ignore_type)
+    found = evaluate_model(folder, file, model_types(folder))
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2))
+    else:
+        from rich.console import Console
+
+        Console().print(score_table(found, str(path)))
+
+
+@app.command()
+def inspect(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    labels: Annotated[bool, typer.Option("--labels", help="Show weak labels, with their source and score.")] = False,
+    changes: Annotated[bool, typer.Option("--changes", help="Show what an iteration added and dropped.")] = False,
+    surface: Annotated[str | None, typer.Option(help="Only labels of this very text: where do they come from?")] = None,
+    iteration: Annotated[int | None, typer.Option(min=0, help="Of self-picking; the last one if left out.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Sentences to show.")] = 10,
+) -> None:
+    """Tell what a run made: its stages and counts, its weak labels and where they came from."""
+    from rich.console import Console
+
+    from cofee_dist.report.inspect import inspect_changes, inspect_labels, inspect_run, last_iteration
+
+    if not (labels or changes or surface):
+        shown = inspect_run(run)
+    else:
+        chosen = last_iteration(run) if iteration is None else iteration
+        shown = inspect_changes(run, chosen, limit) if changes else inspect_labels(run, chosen, limit, surface)
+    Console().print(shown)
+
+
+def _model_folder(path: Path) -> Path:
+    """A model's folder, or the model of a run."""
+    for folder in (path, path / "model"):
+        if (folder / "config.json").exists():
+            return folder
+    raise UserError(
+        "no model there", where=path, fix="give --model FOLDER, for example quickstart/runs/quickstart/model"
+    )
+
+
+def main(before: list[str] | None = None) -> None:
+    """Run a command (``before`` goes before the arguments given); mistakes end with one message and exit code 2."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        app([*(before or []), *sys.argv[1:]])
+    except UserError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("stopped; the same command goes on from the last finished stage or checkpoint", 130)
+    except FloatingPointError as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        # The reader of our output (head, say) has gone; nothing is lost.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or "the run's folder"
+        _fail(f"the disk is full\n  where: {where}\n  to do: make room and run the same command; it goes on", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(message, err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
