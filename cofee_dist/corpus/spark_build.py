@@ -53,7 +53,7 @@ def build_corpus(
     Returns:
         Counts: ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; ``links`` of all
         articles; ``candidates`` = ``sentences`` + the sum of ``dropped`` (by reason); ``anchors`` of the sentences;
-        ``anchors_redirected``; ``quarantined_by_reason``.
+        ``quarantined_by_reason``.
 
     Raises:
         UserError: for dumps that cannot be read or are truncated, too large a share of pages in quarantine, and a
@@ -105,38 +105,47 @@ def _finish(
     from pyspark.sql import functions as F
 
     rows = spark.read.parquet(str(scratch / "rows"))
-    sentences = _without_duplicates(rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names))
-    redirects = None
+    sentences = rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names)
+    sentences = _without_duplicates(sentences, several_dumps=len(config.dumps) > 1)
     if counts["redirects"]:
         redirects = resolved_redirects(
             rows.where(F.col("kind") == REDIRECT).select(F.col("title").alias("source"), F.col("text").alias("to"))
         )
         sentences = resolve_anchors(sentences, redirects)
-    unique = extracted
-    if config.max_sentences is not None and config.max_sentences < extracted:
+    most = config.max_sentences
+    unique = None
+    if most is not None and most < extracted:
         _write(sentences, scratch / "unique")
-        sentences = spark.read.parquet(str(scratch / "unique"))
         unique = _rows_in(scratch / "unique")
-        sentences = _chosen(sentences, config.max_sentences)
-    files = -(-min(extracted, config.max_sentences or extracted) // _SENTENCES_PER_FILE)
-    _write(sentences.repartitionByRange(files, *KEY).sortWithinPartitions(*KEY).select(*SENTENCES.names), output)
+        sentences = _chosen(spark.read.parquet(str(scratch / "unique")), most)
+    _write(_sorted(sentences, min(extracted, most or extracted)), output)
     _plain_names(output)
     kept = _rows_in(output)
-    unique = unique if config.max_sentences is not None and config.max_sentences < extracted else kept
+    unique = kept if unique is None else unique
     counts["dropped.duplicate"] = extracted - unique
     counts["dropped.above_max_sentences"] = unique - kept
     counts["sentences"] = kept
     counts["anchors"] = _anchors_in(output)
 
 
-def _without_duplicates(sentences: DataFrame) -> DataFrame:
+def _sorted(sentences: DataFrame, most: int) -> DataFrame:
+    """In the order of their keys, cut into as many partitions as there shall be files."""
+    files = -(-most // _SENTENCES_PER_FILE)
+    # Cutting by range first runs a job to sample the keys.
+    cut = sentences.repartitionByRange(files, *KEY) if files > 1 else sentences.repartition(1)
+    return cut.sortWithinPartitions(*KEY).select(*SENTENCES.names)
+
+
+def _without_duplicates(sentences: DataFrame, several_dumps: bool) -> DataFrame:
     """Each text once; and each key once, should a page stand in two dumps: then its newest revision's."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     by_text = Window.partitionBy(F.md5("text")).orderBy(*KEY, F.desc("revision_id"))
+    once = sentences.withColumn("rank", F.row_number().over(by_text)).where("rank = 1").drop("rank")
+    if not several_dumps:
+        return once
     by_key = Window.partitionBy(*KEY).orderBy(F.desc("revision_id"), "text")
-    once = sentences.withColumn("rank", F.row_number().over(by_text)).where("rank = 1")
     return once.withColumn("rank", F.row_number().over(by_key)).where("rank = 1").drop("rank")
 
 

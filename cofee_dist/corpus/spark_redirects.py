@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cofee_dist.schemas import KEY
@@ -9,33 +10,37 @@ from cofee_dist.schemas import KEY
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-#: Each doubles the length of the chains that are resolved; MediaWiki itself follows chains of one.
-_DOUBLINGS = 5
-
 
 def resolved_redirects(redirects: DataFrame) -> DataFrame:
     """(source, to) with chains followed to their end; redirects in or into a loop lead nowhere and are left out.
 
-    Chains of up to 2^5 redirects are followed; longer ones count as loops.
+    Only redirects to redirects come to this process: wikis keep these few, since MediaWiki follows one step only.
     """
     from pyspark.sql import functions as F
 
-    once = redirects.groupBy("source").agg(F.min("to").alias("to")).where("source != to")
-    current = once.cache()
-    for _ in range(_DOUBLINGS):
-        if _leading_on(current).isEmpty():
-            break
-        onward = current.select(F.col("source").alias("to"), F.col("to").alias("onward"))
-        doubled = current.join(onward, "to", "left").select("source", F.coalesce("onward", "to").alias("to"))
-        current = doubled.where("source != to").cache()
-    return current.join(_leading_on(current).select("source"), "source", "left_anti")
+    once = redirects.groupBy("source").agg(F.min("to").alias("to"))
+    onward = once.select(F.col("source").alias("to"), F.col("to").alias("onward"))
+    steps = once.join(onward, "to").select("source", "to", "onward").collect()
+    if not steps:
+        return once
+    chained = {row["source"]: row["to"] for row in steps} | {row["to"]: row["onward"] for row in steps}
+    ends = [(row["source"], chain_end(row["source"], chained)) for row in steps]
+    table = once.sparkSession.createDataFrame(ends, "source string, end string").withColumn("chained", F.lit(True))
+    joined = once.join(F.broadcast(table), "source", "left")
+    to = F.when(F.col("chained"), F.col("end")).otherwise(F.col("to"))
+    return joined.select("source", to.alias("to")).where("to is not null")
 
 
-def _leading_on(redirects: DataFrame) -> DataFrame:
-    """The redirects whose target is a redirect."""
-    from pyspark.sql import functions as F
-
-    return redirects.join(redirects.select(F.col("source").alias("to")), "to", "left_semi")
+def chain_end(source: str, redirects: Mapping[str, str]) -> str | None:
+    """Where the redirects from ``source`` end; None if they run in a loop."""
+    seen = {source}
+    at = redirects[source]
+    while at in redirects:
+        if at in seen:
+            return None
+        seen.add(at)
+        at = redirects[at]
+    return at
 
 
 def resolve_anchors(sentences: DataFrame, redirects: DataFrame) -> DataFrame:
