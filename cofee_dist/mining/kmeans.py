@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from cofee_dist.errors import UserError
 
-_BLOCK_ROWS = 16384
+#: Blocks stay in a core's cache: FAISS is slower on larger ones.
+_BLOCK_ROWS = 1024
 #: k-means++ sees at most so many points for each cluster.
 _SEEDING_POINTS = 256
 
@@ -119,15 +120,15 @@ class _Members:
         return len(moved_m)
 
     def _move(self, moved_m: Integers, nearest_n: Integers) -> None:
-        clusters = len(self.sizes_k)
         points_md = torch.from_numpy(self.points_nd[moved_m]).double()
-        sums_kd = torch.from_numpy(self.sums_kd)
-        after_m, before_m = nearest_n[moved_m], self.assignment_n[moved_m]
-        sums_kd.index_add_(0, torch.from_numpy(after_m), points_md)
-        self.sizes_k += np.bincount(after_m, minlength=clusters)
-        had_m = before_m >= 0
-        sums_kd.index_add_(0, torch.from_numpy(before_m[had_m]), points_md[torch.from_numpy(had_m)], alpha=-1)
-        self.sizes_k -= np.bincount(before_m[had_m], minlength=clusters)
+        self._add(nearest_n[moved_m], points_md, 1)
+        before_m = self.assignment_n[moved_m]
+        if before_m[0] >= 0:  # else the first assignment, of all points
+            self._add(before_m, points_md, -1)
+
+    def _add(self, cluster_m: Integers, points_md: torch.Tensor, sign: int) -> None:
+        torch.from_numpy(self.sums_kd).index_add_(0, torch.from_numpy(cluster_m), points_md, alpha=sign)
+        self.sizes_k += sign * np.bincount(cluster_m, minlength=len(self.sizes_k))
 
     def refill(self, centroids_kd: Doubles) -> int:
         """Give each empty cluster the point farthest from its centroid; how many were given one."""
@@ -161,8 +162,7 @@ class _Members:
 
 def _nearest(points_nd: Floats, centroids_kd: Doubles) -> Integers:
     """Each point's nearest centroid, by FAISS; of equally near ones, one and the same each time."""
-    faiss = _faiss()
-    index = faiss.IndexFlatL2(points_nd.shape[1])
+    index = _faiss().IndexFlatL2(points_nd.shape[1])
     index.add(np.ascontiguousarray(centroids_kd, dtype=np.float32))
     return np.concatenate([index.search(block, 1)[1][:, 0] for block in _blocks(points_nd)])
 
