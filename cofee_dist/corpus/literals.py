@@ -13,9 +13,11 @@ _SPECIAL = "[]{}|'<>&=*#:;_-!/~\""
 _FIRST_STAND_IN = 0xFDD0
 #: Left where something was dropped, so that what it leaves behind (empty brackets) can be cleaned up.
 HOLE = "\ufdee"
+#: Left where something stood between a link and a letter, which is then no trail of the link.
+BARRIER = "\ufdef"
 
 _SHIELD = {ord(character): _FIRST_STAND_IN + at for at, character in enumerate(_SPECIAL)}
-_RESTORE = {stand_in: chr(code) for code, stand_in in _SHIELD.items()} | {ord(HOLE): ""}
+_RESTORE = {stand_in: chr(code) for code, stand_in in _SHIELD.items()}
 _STAND_IN = re.compile("[\ufdd0-\ufdef]")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LINE_BREAKS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"

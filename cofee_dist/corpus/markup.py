@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cofee_dist.corpus.literals import HOLE, shield
+from cofee_dist.corpus.literals import BARRIER, HOLE, shield
 from cofee_dist.corpus.titles import CATEGORY, FILE, MEDIA, SiteInfo
 
 _DROPPED_TAGS = (
@@ -64,7 +64,7 @@ def drop_extensions(text: str) -> str:
         parts.append(text[at:start])
         at = end
         if opening[0].endswith("/>"):
-            parts.append("" if tag == "nowiki" else HOLE)
+            parts.append(HOLE)
             continue
         closing = None if tag in unclosed else re.compile(rf"</{tag}\s*+>", re.IGNORECASE).search(text, end)
         if closing is None:
@@ -193,7 +193,9 @@ def drop_styles(text: str) -> str:
 def _literal_quotes(run: re.Match[str]) -> str:
     """Two, three or five apostrophes are markup; of other runs the surplus is shown."""
     length = len(run[0])
-    return "'" * (1 if length == 4 else max(0, length - 5))
+    shown = "'" * (1 if length == 4 else max(0, length - 5))
+    follows_link = run.start() and run.string[run.start() - 1] == "]"
+    return BARRIER + shown if follows_link else shown
 
 
 def close_holes(text: str) -> str:
@@ -221,4 +223,4 @@ def _join(left: str, right: str) -> tuple[str, str]:
         return core, after
     if left.endswith(" ") and right[:1] in _AFTER_WORD:
         return left.rstrip(" "), right
-    return left, right
+    return (left + BARRIER if left.endswith("]]") else left), right

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 
-from cofee_dist.corpus.literals import HOLE
+from cofee_dist.corpus.literals import HOLE, shield
 
 _BRACES = re.compile(r"\{\{+|\}\}+")
 _MAX_DEPTH = 8
@@ -77,6 +77,8 @@ _FIXED = {
     "zwj": "",
     "shy": "",
 }
+#: Of these, the ones that act as markup.
+_TABLE_SIGNS = frozenset(("!", "(!", "!)", "!!"))
 _LINK_TEMPLATES = frozenset({"ill", "interlanguage link", "le", "link-en", "internal link helper", "仮リンク"})
 _UNITS = {
     "sqmi": "square miles",
@@ -161,12 +163,12 @@ def _replacement(inside: str, depth: int) -> str:
     name, _, rest = inside.partition("|")
     name = name.strip().replace("_", " ").lower()
     if not rest and name in _FIXED:
-        return _FIXED[name]
+        return _FIXED[name] if name in _TABLE_SIGNS else shield(_FIXED[name])
     kept = _KEPT_PARAMETER.get(name)
     if kept is None:
         kept = next((number for prefix, number in _KEPT_PREFIXES.items() if name.startswith(prefix)), None)
     if kept is None and name not in ("convert", "cvt"):
-        return _FIXED.get(name, HOLE)
+        return HOLE
     parameters = [part for part in _parameters(drop_templates(rest, depth + 1)) if not _NAMED.match(part)]
     if kept is None:
         return _converted(parameters)

@@ -12,14 +12,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cofee_dist.corpus import markup
-from cofee_dist.corpus.literals import clean, resolve_entities, restore
+from cofee_dist.corpus.literals import BARRIER, clean, resolve_entities, restore
 from cofee_dist.corpus.templates import drop_tables, drop_templates
 from cofee_dist.corpus.titles import SiteInfo, Titles, link_trail, pipe_trick
 
 _HEADING = re.compile(r"(={1,6})([^\n]+?)\1 *$")
 _LISTS = frozenset("*#:;")
-#: Brackets of links that were not well formed.
-_STRAY = re.compile(r"\[\[|\]\]")
+#: What stands in for nothing: brackets of links that were not well formed, and barriers.
+_STRAY = re.compile(rf"\[\[|\]\]|{BARRIER}")
+_SPACES = re.compile(" {2,}")
 _LINK_BODY = r"\[\[([^\[\]|{}<>\n]++)(?:(\|)([^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+))?\]\]"
 
 
@@ -78,8 +79,10 @@ class Renderer:
             start, end = link.span()
             if start > at:
                 before = text[at:start]
-                if spaced or "[[" in before or "]]" in before:
-                    before = _STRAY.sub("", before).lstrip(" ") if spaced else _STRAY.sub("", before)
+                if "]]" in before or "[[" in before or BARRIER in before:
+                    before = _without_strays(before)
+                if spaced:
+                    before = before.lstrip(" ")
                 if before:
                     parts.append(before)
                     offset += len(before)
@@ -101,7 +104,7 @@ class Renderer:
                 if spaced:
                     parts.append(" ")
                     offset += 1
-        rest = _STRAY.sub("", text[at:])
+        rest = _without_strays(text[at:])
         parts.append(rest.lstrip(" ") if spaced else rest)
         return "".join(parts), anchors
 
@@ -136,6 +139,11 @@ class Renderer:
         text = markup.drop_files(text, self._file)
         text = self._category.sub("", text)
         return markup.close_holes(text).split("\n")
+
+
+def _without_strays(text: str) -> str:
+    without = _STRAY.sub("", text)
+    return without if len(without) == len(text) else _SPACES.sub(" ", without)
 
 
 class _Writer:
@@ -181,6 +189,8 @@ class _Writer:
         if "[[" in text:
             text, anchors = self._renderer.with_anchors(text, self._length)
             self._anchors += anchors
+        elif "]]" in text or BARRIER in text:
+            text = _without_strays(text)
         text = text.strip(" ")
         if text:
             self._paragraphs.append(text)
