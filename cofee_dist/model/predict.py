@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cofee_dist.batches.collate import Inputs, collate_inputs
+from cofee_dist.batches.order import length_batches
 from cofee_dist.batches.tokens import Prompt, TokenTable, make_prompt, tokenize
 from cofee_dist.errors import UserError
 from cofee_dist.model.decode import Candidates, Spans, decode, find_candidates
@@ -207,7 +208,7 @@ def _scored(
     widths = windows.length + np.array([len(prompt) for prompt in prompts], dtype=np.int64)
     pad_id = getattr(model.config.encoder, "pad_token_id", None) or 0
     waiting: tuple[NDArray[np.int64], Inputs, Tensor, torch.cuda.Event | None] | None = None
-    for chosen in _batches(widths, batch_tokens):
+    for chosen in length_batches(np.arange(len(widths)), widths, batch_tokens):
         inputs = collate_inputs(
             tokens, begins[chosen], windows.length[chosen], [prompts[index] for index in chosen], pad_id
         )
@@ -217,16 +218,6 @@ def _scored(
         waiting = under_way
     if waiting is not None:
         yield _arrived(windows, *waiting)
-
-
-def _batches(widths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
-    """Indices, longest first (what does not fit into memory fails at once), cut so that padding stays small."""
-    order = np.argsort(-widths, kind="stable")
-    at = 0
-    while at < len(order):
-        size = max(1, batch_tokens // int(widths[order[at]]))
-        yield order[at : at + size]
-        at += size
 
 
 def _forward(model: SpanExtractor, inputs: Inputs, device: torch.device) -> tuple[Tensor, torch.cuda.Event | None]:

@@ -8,7 +8,6 @@ The model carries its types and their questions in its config and its tokenizer 
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.configuration_utils import PreTrainedConfig
 
 from cofee_dist.errors import UserError
+from cofee_dist.model.encoder import max_positions, read_encoder, takes_token_types, without_pooler
 
 if TYPE_CHECKING:
     from cofee_dist.model.predict import Prediction
@@ -93,18 +93,14 @@ class SpanExtractor(PreTrainedModel):
 
     def __init__(self, config: SpanExtractorConfig) -> None:
         super().__init__(config)
-        self.encoder = AutoModel.from_config(config.encoder, **_without_pooler(config.encoder))
+        self.encoder = AutoModel.from_config(config.encoder, **without_pooler(config.encoder))
         width = config.encoder.hidden_size
         self.dropout = nn.Dropout(config.dropout)
         self.start_head = nn.Linear(width, 2)
         self.end_head = nn.Linear(width, 2)
         self.cluster_head = nn.Linear(width, config.clusters) if config.clusters else None
         self.tokenizer: Any = None
-        parameters = inspect.signature(self.encoder.forward).parameters
-        # RoBERTa's forward takes token types, but knows only one.
-        self._takes_token_types = "token_type_ids" in parameters and getattr(
-            config.encoder, "type_vocab_size", None
-        ) not in (0, 1)
+        self._takes_token_types = takes_token_types(self.encoder)
         self.post_init()
 
     @classmethod
@@ -136,7 +132,7 @@ class SpanExtractor(PreTrainedModel):
         if not isinstance(encoder, PreTrainedConfig):
             try:
                 tokenizer = tokenizer or AutoTokenizer.from_pretrained(encoder)
-                weights = _read_encoder(encoder)
+                weights = read_encoder(encoder)
             except (OSError, ValueError, ImportError) as error:
                 raise UserError(
                     f"cannot read the encoder: {_first_line(error)}",
@@ -154,7 +150,7 @@ class SpanExtractor(PreTrainedModel):
 
     def _check_fit(self) -> None:
         """Tokenizer, vocabulary and positions must fit each other: the alternative is an index error later."""
-        positions, vocabulary = _positions(self.encoder), getattr(self.config.encoder, "vocab_size", None)
+        positions, vocabulary = max_positions(self.encoder), getattr(self.config.encoder, "vocab_size", None)
         if positions is not None and self.config.max_length_tokens > positions:
             raise UserError(
                 f"max_length_tokens is {self.config.max_length_tokens}, but the encoder has {positions} positions",
@@ -252,28 +248,6 @@ class SpanExtractor(PreTrainedModel):
             # Weights saved without a tokenizer: training goes on with its own, predict() asks for one.
             model.tokenizer = None
         return model
-
-
-def _read_encoder(name: str | os.PathLike[str]) -> PreTrainedModel:
-    config = AutoConfig.from_pretrained(name)
-    if type(config) not in AutoModel._model_mapping:
-        raise ValueError(f"transformers has no encoder of the kind {config.model_type!r}")
-    return AutoModel.from_pretrained(name, dtype=torch.float32, **_without_pooler(config))
-
-
-def _without_pooler(encoder_config: PreTrainedConfig) -> dict[str, bool]:
-    """BERT's pooler would be parameters that no loss reaches; encoders without one know no such argument."""
-    encoder_class: Any = AutoModel._model_mapping[type(encoder_config)]
-    known = "add_pooling_layer" in inspect.signature(encoder_class).parameters
-    return {"add_pooling_layer": False} if known else {}
-
-
-def _positions(encoder: PreTrainedModel) -> int | None:
-    """How many positions the encoder can embed; RoBERTa and its kin begin to count after the padding index."""
-    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    if isinstance(table, nn.Embedding):
-        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
-    return getattr(encoder.config, "max_position_embeddings", None)
 
 
 def _refuse_others(name: str | os.PathLike[str], hub: Mapping[str, Any]) -> None:

@@ -126,6 +126,16 @@ def test_the_users_mistakes(tmp_path: Path, wordpiece: Any) -> None:
         SpanExtractor.from_encoder(small, TYPES, "find", 64, wordpiece)
 
 
+def test_an_encoder_without_all_its_weights_is_refused(tmp_path: Path, wordpiece: Any) -> None:
+    config = encoder_config("bert")
+    BertModel(config).save_pretrained(tmp_path)
+    wordpiece.save_pretrained(tmp_path)
+    config.num_hidden_layers = 3
+    config.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="weights are missing, the first is"):
+        SpanExtractor.from_encoder(tmp_path, TYPES, "find", 64)
+
+
 def test_a_bare_encoder_is_not_taken_for_a_model(tmp_path: Path) -> None:
     BertModel(encoder_config("bert")).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="of the kind 'bert'"):
