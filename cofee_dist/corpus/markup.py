@@ -28,9 +28,10 @@ _INLINE_TAG = re.compile(
 
 _QUOTES = re.compile(r"''+")
 _MAGIC = re.compile(r"__[^\W\d_]{3,32}__")
+#: The bound on a label keeps the time linear where none is closed.
 _EXTERNAL = re.compile(
     r"\[(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):|//)"
-    r"[^\s\]\[]*+ *([^\]\n]*+)\]",
+    r"[^\s\]\[]*+ *+([^\]\n]{0,1000}+)\]",
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"\[\[|\]\]")
@@ -175,10 +176,10 @@ def _variant(markup: re.Match[str]) -> str:
 
 
 def drop_tags(text: str) -> str:
-    """Without HTML: block elements break lines, ``br`` is a space, inline elements leave their text."""
+    """Without HTML: block elements end paragraphs, ``br`` is a space, inline elements leave their text."""
     if "<" not in text:
         return text
-    return _INLINE_TAG.sub("", _BLOCK_TAG.sub("\n", _BREAK_TAG.sub(" ", text)))
+    return _INLINE_TAG.sub("", _BLOCK_TAG.sub("\n\n", _BREAK_TAG.sub(" ", text)))
 
 
 def drop_styles(text: str) -> str:

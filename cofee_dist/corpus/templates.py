@@ -177,7 +177,7 @@ def _replacement(inside: str, depth: int) -> str:
     value = parameters[kept - 1 if kept > 0 else -1].strip()
     if name in _LINK_TEMPLATES and value and "[" not in value:
         return f"[[{value}]]"
-    return value
+    return value or HOLE
 
 
 def _parameters(text: str) -> list[str]:
