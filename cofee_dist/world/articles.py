@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from cofee_dist.world.facts import TYPE_OF, Facts, Item
 from cofee_dist.world.prose import Sentence, Templates, Writer
 
+#: Body sentences of an article that are about another item of the subject's kind, which is linked.
+ABOUT_OTHERS_SHARE = 0.4
 #: Body sentences that come from the templates of any kind.
 GENERAL_SHARE = 0.12
 
@@ -56,7 +58,7 @@ class Author:
         # By its full name at first; then, as the others, at times by the short one.
         named: set[Item] = set()
         templates = self._rng.sample(self._templates.body[subject.kind], self._rng.randint(3, 6))
-        templates = [t if self._rng.random() >= GENERAL_SHARE else self._general() for t in templates]
+        templates = [self._varied(template, subject.kind) for template in templates]
         lead = self._rng.choice(self._templates.lead[subject.kind])
         sentences = [self._sentence(template, None, subject, named) for template in (lead, *templates)]
         return Article(subject.title, subject, self._sections(sentences, _HEADINGS[subject.type]))
@@ -71,6 +73,12 @@ class Author:
             sentences.append(self._sentence(template, kind, None, named))
         title = _TOPICS[page % len(_TOPICS)].format(year=1900 + page // len(_TOPICS))
         return Article(title, None, self._sections(sentences, _HEADINGS[""]))
+
+    def _varied(self, template: str, kind: str) -> str:
+        draw = self._rng.random()
+        if draw < GENERAL_SHARE:
+            return self._general()
+        return template.replace("{S}", f"{{{kind}}}") if draw < GENERAL_SHARE + ABOUT_OTHERS_SHARE else template
 
     def _general(self) -> str:
         return self._rng.choice(self._templates.general)

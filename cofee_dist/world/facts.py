@@ -28,7 +28,7 @@ TYPES = ("PER", "LOC", "ORG")
 #: Items that the wiki never mentions; validation and test sentences do.
 UNSEEN_ITEM_SHARE = 0.2
 #: One-word names that an item of another kind has already (a river and a company both called Drelwen).
-SHARED_NAME_SHARE = 0.08
+SHARED_NAME_SHARE = 0.06
 #: Frequency of the item of rank r in its kind is proportional to (r + 3) ** -ZIPF_EXPONENT.
 ZIPF_EXPONENT = 0.7
 #: Items of each kind that an item has to do with.

@@ -7,9 +7,9 @@ import random
 from cofee_dist.world.facts import TYPE_OF, TYPES, Facts
 
 #: Items of each kind that a gazetteer lists, of those in the wiki and of the others alike.
-LISTED_SHARE = 0.45
-#: Listed items whose short name is listed as well.
-LISTED_SHORT_SHARE = 0.5
+LISTED_SHARE = 0.48
+#: Listed items whose short name is listed as well, if nothing else is called so in full (a club's city).
+LISTED_SHORT_SHARE = 0.7
 #: Entries, as a share of a gazetteer's right ones, that belong to another type or to none.
 WRONG_SHARE = 0.04
 
@@ -20,6 +20,7 @@ def make_gazetteers(rng: random.Random, facts: Facts) -> dict[str, list[str]]:
     Names that items of several types share make more of them ambiguous: a river's entry also meets a company.
     """
     concepts = [concept for group in facts.concepts.values() for concept in group]
+    full_names = {item.name for item in facts.all_items}
     gazetteers = {}
     for type_ in TYPES:
         entries: set[str] = set()
@@ -27,7 +28,7 @@ def make_gazetteers(rng: random.Random, facts: Facts) -> dict[str, list[str]]:
             items = facts.items[kind]
             for item in rng.sample(items, round(LISTED_SHARE * len(items))):
                 entries.add(item.name)
-                if item.short and rng.random() < LISTED_SHORT_SHARE:
+                if item.short and item.short not in full_names and rng.random() < LISTED_SHORT_SHARE:
                     entries.add(item.short)
         others = [item for item in facts.all_items if item.type != type_] + concepts
         entries.update(item.name for item in rng.sample(others, round(WRONG_SHARE * len(entries))))
