@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -140,8 +140,8 @@ def log_metrics(uri: str | None, run_id: str | None, metrics: Mapping[str, float
 
 
 def _client(uri: str) -> Any:
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    # MLflow gives its loggers a level of their own when imported.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     from mlflow import MlflowClient

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from cofee_dist.artifacts import read_json, versions
-from cofee_dist.config import Config, dump_yaml
+from cofee_dist.config import Config, ScratchEncoder, dump_yaml
 from cofee_dist.errors import UserError
 from cofee_dist.evaluate.published import CORPORA, NOTE, WEAK
 from cofee_dist.evaluate.readers import read_labelled
@@ -48,7 +48,7 @@ def collect(runner: Runner, next_lines: tuple[str, ...]) -> Report:
 
 def _run(runner: Runner) -> Run:
     config, manifests = runner.config, runner.manifests
-    corpus, scratch = manifests["corpus"].counts, config.encoder.scratch
+    corpus, scratch = manifests["corpus"].counts, config.encoder.scratch or ScratchEncoder()
     known = ("pages", "articles", "redirects", "anchors", "sentences")
     return Run(
         name=config.name,
@@ -58,7 +58,7 @@ def _run(runner: Runner) -> Run:
         language=config.task.language,
         questions=config.questions,
         versions=versions(),
-        encoder=config.encoder.name or f"random BERT, {scratch.layers} layers of {scratch.hidden_size}, own WordPiece",  # type: ignore[union-attr]
+        encoder=config.encoder.name or f"scratch ({scratch.layers} layers of {scratch.hidden_size})",
         seed=config.seed,
         inputs={
             name: digest

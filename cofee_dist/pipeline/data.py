@@ -65,7 +65,7 @@ def corpus_stage(runner: Runner, engine: Spark) -> Path:
     inputs = {path: digest_of_input(path, "the dump") for path in config.corpus.dumps}
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
-        from cofee_dist.corpus.spark import build_corpus
+        from cofee_dist.corpus.spark_build import build_corpus
 
         return build_corpus(engine.session(), config.corpus, config.task.language, folder, shown.update)
 
@@ -96,11 +96,10 @@ def labels_stage(runner: Runner, engine: Spark, sentences: Path) -> Path:
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.artifacts import write_json
-        from cofee_dist.labels.ledger import counts_by_type, iteration_folder, read_iteration
+        from cofee_dist.labels.ledger import counts_by_type, read_iteration
         from cofee_dist.labels.spark import type_anchors
 
-        ledger = iteration_folder(folder, 0)
-        counts, report = type_anchors(engine.session(), sentences, ledger, config.task, config.labels, shown.update)
+        counts, report = type_anchors(engine.session(), sentences, folder, config.task, config.labels, shown.update)
         write_json(folder / "matches.json", report)
         held_out = _hold_out(folder, config) if hold_out else 0
         labels = counts_by_type(read_iteration(folder, 0))

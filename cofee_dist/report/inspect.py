@@ -71,6 +71,13 @@ def inspect_labels(folder: str | Path, iteration: int, limit: int = 20, surface:
     return Group(Text(head, style="bold"), *shown)
 
 
+def last_iteration(folder: str | Path) -> int:
+    """The newest complete iteration of a run's ledger; UserError where there is none."""
+    from cofee_dist.labels.ledger import iterations
+
+    return iterations(_require_ledger(Path(folder)))[-1]
+
+
 def inspect_changes(folder: str | Path, iteration: int, limit: int = 20) -> Group:
     """What an iteration added and dropped, compared with the one before it; ``limit`` of each are shown.
 
