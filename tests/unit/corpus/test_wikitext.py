@@ -133,9 +133,9 @@ def test_case_sensitive_wikis_keep_small_letters() -> None:
     assert render("[[word]]", site).anchors[0].target == "word"
 
 
-_PIECES = """[[ ]] | {{ }} {{{ }}} {| |} |- '' ''' ''''' = == \n * # : ; [ ] http://x <ref> </ref> <ref/> <!-- --> <nowiki>
-    </nowiki> <math> </math> <table> </table> <div> <br/> &amp; &#91; &nbsp; -{ }- __TOC__ File: Category: de: # a b
-    Paris 北京 😀 \u00a0 \u200b \u2028 \x00 \ufdd0 \ufdee \ufdef \ud800 ( ) , . %20 _ {{lang|x| {{convert|
+_PIECES = """[[ ]] | {{ }} {{{ }}} {| |} |- '' ''' ''''' = == \n * # : ; [ ] http://x <ref> </ref> <ref/> <!-- -->
+    <nowiki> </nowiki> <math> </math> <table> </table> <div> <br/> &amp; &#91; &nbsp; -{ }- __TOC__ File: Category:
+    de: # a b Paris 北京 😀 \u00a0 \u200b \u2028 \x00 \ufdd0 \ufdee \ufdef \ud800 ( ) , . %20 _ {{lang|x| {{convert|
     """
 _WIKITEXT = st.lists(st.one_of(st.sampled_from(_PIECES.split(" ")), st.text(max_size=4)), max_size=40).map("".join)
 

@@ -1,0 +1,160 @@
+"""The corpus through Spark: real counts, independence of the cut, redirects, duplicates, failures."""
+
+from __future__ import annotations
+
+import bz2
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from cofee_dist.config import Corpus
+from cofee_dist.corpus.spark_build import build_corpus
+from cofee_dist.errors import UserError
+from cofee_dist.schemas import QUARANTINE, SENTENCES
+from tests.unit.corpus.test_dump import HEAD, TAIL, page_xml
+
+pytestmark = pytest.mark.spark
+
+ENWIKI = "enwiki-106-articles.xml.bz2"
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    table = pq.read_table(folder / "sentences")
+    assert table.schema.equals(SENTENCES)
+    return table.to_pylist()
+
+
+def check_counts(counts: dict[str, Any], output: Path) -> None:
+    assert counts["pages"] == sum(counts[kind] for kind in ("articles", "redirects", "other_namespaces", "quarantined"))
+    assert counts["candidates"] == counts["sentences"] + sum(counts["dropped"].values())
+    assert counts["quarantined"] == sum(counts["quarantined_by_reason"].values())
+    found = rows(output)
+    assert counts["sentences"] == len(found)
+    assert counts["anchors"] == sum(len(row["anchors"]) for row in found)
+    keys = [(row["page_id"], row["sentence_index"]) for row in found]
+    assert keys == sorted(set(keys))
+    assert pq.read_table(output / "quarantine").schema.equals(QUARANTINE)
+    assert not (output / "_tmp").exists()
+
+
+def restream(source: Path, target: Path, pages_in_stream: int) -> None:
+    """The same dump as a multistream file, as Wikipedia publishes it."""
+    head, *pages = bz2.decompress(source.read_bytes()).split(b"  <page>")
+    last, tail = pages[-1].split(b"</mediawiki>")
+    texts = [b"  <page>" + page for page in [*pages[:-1], last]]
+    groups = [b"".join(texts[at : at + pages_in_stream]) for at in range(0, len(texts), pages_in_stream)]
+    target.write_bytes(b"".join(map(bz2.compress, [head, *groups, b"</mediawiki>" + tail])))
+
+
+def test_a_real_dump_gives_the_same_corpus_however_it_is_cut(spark: Any, shared_data: Path, tmp_path: Path) -> None:
+    whole, many = shared_data / "dumps" / ENWIKI, tmp_path / "many.xml.bz2"
+    restream(whole, many, 7)
+    told: list[tuple[int, int]] = []
+    counts = build_corpus(spark, Corpus(dumps=(str(whole),)), "en", tmp_path / "a")
+    cut = Corpus(dumps=(str(many),), split_bytes=200_000)
+    counts_many = build_corpus(spark, cut, "en", tmp_path / "b", lambda done, total: told.append((done, total)))
+    assert (counts["pages"], counts["articles"], counts["redirects"]) == (206, 106, 99)
+    assert counts["sentences"] > 1000
+    assert counts == counts_many
+    assert told[-1][0] == told[-1][1] >= 5
+    check_counts(counts, tmp_path / "a")
+    found = rows(tmp_path / "a")
+    assert found == rows(tmp_path / "b")
+    for row in found:
+        assert row["text"] == row["text"].strip()
+        assert "\n" not in row["text"]
+        assert len(row["anchors"]) >= 4
+        assert all(0 <= a["start"] < a["end"] <= len(row["text"]) and a["target"] for a in row["anchors"])
+
+
+WIKI = [
+    page_xml(1, "[[B]] met [[c]], [[d]] and [[E]] there. [[b]] met [[L1]] and [[Gone]] here.", "A"),
+    page_xml(2, "", "B", redirect="C"),
+    page_xml(3, "", "C", redirect="D#x"),
+    page_xml(4, "[[A]] was [[a]] in [[Plain]].", "D"),
+    page_xml(5, "", "L1", redirect="L2"),
+    page_xml(6, "", "L2", redirect="L3"),
+    page_xml(7, "", "L3", redirect="L1"),
+    page_xml(8, "", "Gone", redirect="User:X"),
+    page_xml(9, "[[A]] was [[a]] in [[Plain]].", "Copy of D"),
+    page_xml(10, "[[x]] [[y]]", "Template:T", 10),
+    page_xml(11, "x", "Broken").replace("<id>11</id>", "<id></id>"),
+]
+
+
+def dump(path: Path, pages: list[str]) -> str:
+    path.write_text(HEAD.replace('"de"', '"en"') + "".join(pages) + TAIL, "utf-8")
+    return str(path)
+
+
+def config(*dumps: str, **more: Any) -> Corpus:
+    return Corpus(**({"dumps": dumps, "min_anchors": 2, "max_quarantined_share": 0.2} | more))
+
+
+def test_redirects_duplicates_and_failures(spark: Any, tmp_path: Path) -> None:
+    counts = build_corpus(spark, config(dump(tmp_path / "d.xml", WIKI)), "en", tmp_path / "out")
+    check_counts(counts, tmp_path / "out")
+    assert counts["quarantined_by_reason"] == {"malformed_page": 1}
+    assert counts["dropped"] == {"duplicate": 1}
+    targets = {
+        (row["page_id"], row["sentence_index"]): [a["target"] for a in row["anchors"]] for row in rows(tmp_path / "out")
+    }
+    assert targets == {
+        (1, 0): ["D", "D", "D", "E"],
+        # A loop leads nowhere, and what leads to no article stays a link to its title.
+        (1, 1): ["D", "L1", "Gone"],
+        (4, 0): ["A", "A", "Plain"],
+    }
+    quarantine = pq.read_table(tmp_path / "out" / "quarantine").to_pylist()
+    assert [(row["title"], row["reason"]) for row in quarantine] == [("Broken", "malformed_page")]
+
+
+def test_max_sentences_takes_the_same_ones_from_any_dump(spark: Any, tmp_path: Path) -> None:
+    pages = [page_xml(n, f"[[A{n}]] met [[b{n}]] here. [[C{n}]] met [[d{n}]] there.", f"T{n}") for n in range(1, 21)]
+    one = dump(tmp_path / "one.xml", pages)
+    two = (dump(tmp_path / "two.xml", pages[11:]), dump(tmp_path / "three.xml", pages[:13]))
+    counts = build_corpus(spark, config(one, max_sentences=9), "en", tmp_path / "a")
+    check_counts(counts, tmp_path / "a")
+    assert counts["dropped"] == {"above_max_sentences": 31}
+    # Two pages stand in both dumps: each of their sentences is kept once.
+    twice = build_corpus(spark, config(*two, max_sentences=9), "en", tmp_path / "b")
+    check_counts(twice, tmp_path / "b")
+    assert twice["dropped"] == {"above_max_sentences": 31, "duplicate": 4}
+    assert rows(tmp_path / "a") == rows(tmp_path / "b")
+    assert len({row["page_id"] for row in rows(tmp_path / "a")}) > 3
+
+
+def test_errors_are_told_once_and_clearly(spark: Any, tmp_path: Path) -> None:
+    good = dump(tmp_path / "good.xml", WIKI)
+    cut = tmp_path / "cut.xml.bz2"
+    data = bz2.compress(Path(good).read_bytes())
+    cut.write_bytes(data[: len(data) // 2])
+    bare = dump(tmp_path / "bare.xml", [page_xml(1, "No links.")])
+    cases = [
+        (config(), "no dump is given"),
+        (config(str(tmp_path / "none.bz2")), "does not exist"),
+        (config(str(cut)), "truncated"),
+        (config(good, good), "given twice"),
+        (config(good, max_quarantined_share=0.01), "1 of 11 pages could not be read"),
+        (config(bare), "paragraph_too_few_anchors 1"),
+    ]
+    for bad, message in cases:
+        with pytest.raises(UserError, match=message) as raised:
+            build_corpus(spark, bad, "en", tmp_path / "out")
+        assert raised.value.fix
+        assert "Traceback" not in str(raised.value)
+
+
+def test_the_source_alone_reads_pages(spark: Any, tmp_path: Path) -> None:
+    from cofee_dist.corpus.spark_source import MediaWikiSource
+
+    spark.dataSource.register(MediaWikiSource)
+    pages = spark.read.format("mediawiki").option("split_bytes", "500").load(dump(tmp_path / "d.xml", WIKI))
+    assert pages.rdd.getNumPartitions() > 3
+    found = {row["title"]: row for row in pages.collect()}
+    assert len(found) == len(WIKI)
+    assert found["Template:T"]["text"] == "[[x]] [[y]]"
+    assert (found["B"]["redirect"], found["B"]["namespace"]) == ("C", 0)
+    assert found["Broken"]["bad_reason"] == "malformed_page"
