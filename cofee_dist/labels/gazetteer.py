@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from cofee_dist.config import Labels, Task
 from cofee_dist.errors import UserError
-from cofee_dist.labels.normalise import normalise
+from cofee_dist.labels.normalise import normalise_array
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,7 @@ def build_gazetteer(
     types_of: dict[str, tuple[str, ...]] = {}
     lines, distinct = Counter[str](), Counter[str]()
     for name, raw_entries in lists.items():
-        for raw in raw_entries:
-            entry = normalise(raw, labels.ignore_case)
+        for entry in normalise_array(pa.array(raw_entries, pa.string()), labels.ignore_case).to_pylist():
             if not entry:
                 continue
             lines[name] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,28 +59,30 @@ def type_anchors(
     from pyspark.sql import functions as F
 
     tell = on_progress or (lambda *_: None)
-    output_path = f"{ledger_path}/iteration=0"
     gazetteer = read_gazetteers(task, labels)
     tell(1, _STEPS)
     sentences = spark.read.parquet(str(sentences_path)).select(*KEY, "text", "anchors")
     read = sentences.agg(F.count("*"), F.sum(F.size("anchors"))).collect()[0]
-    matched = _match(_anchor_names(sentences, labels), _entry_table(spark, gazetteer)).persist()
+    matched = _match(spark, _anchor_names(sentences, labels), gazetteer).persist()
     try:
-        hits = matched.groupBy("name").count().toArrow()
-        report = match_report(gazetteer, dict(zip(*(c.to_pylist() for c in hits.columns), strict=True)), read[1] or 0)
+        named = matched.select(F.explode("hits.name").alias("name")).groupBy("name").count().toArrow()
+        hits = dict(zip(*(column.to_pylist() for column in named.columns), strict=True))
+        report = match_report(gazetteer, hits, read[1] or 0)
         require_matches(report, gazetteer, labels)
+        labelled = matched.select(*KEY, "entities").where(F.size("entities") > 0)
+        counts = {
+            "sentences": read[0],
+            "anchors": report["anchors"],
+            "sentences_labelled": labelled.count(),
+            "anchors_typed": report["anchors_typed"],
+            "entities": sum(of_type["anchors_typed"] for of_type in report["types"].values()),
+        }
         tell(2, _STEPS)
-        _write(sentences, matched, output_path)
+        rows = sentences.select(*KEY, "text").join(labelled, [*KEY], "inner").orderBy(*KEY)
+        output = rows.select(*KEY, "text", "entities").write.mode("overwrite").option("compression", "zstd")
+        output.parquet(f"{ledger_path}/iteration=0")
     finally:
         matched.unpersist()
-    written = spark.read.parquet(output_path).agg(F.count("*"), F.sum(F.size("entities"))).collect()[0]
-    counts = {
-        "sentences": read[0],
-        "anchors": report["anchors"],
-        "sentences_labelled": written[0],
-        "anchors_typed": report["anchors_typed"],
-        "entities": written[1],
-    }
     tell(_STEPS, _STEPS)
     return counts, report
 
@@ -121,37 +123,42 @@ def _normalisers(ignore_case: bool) -> tuple[Callable[..., Column], Callable[...
     return arrow_udf(normalised, "string"), arrow_udf(normalised_base, "string")  # type: ignore[call-overload]
 
 
-def _entry_table(spark: SparkSession, gazetteer: Gazetteer) -> DataFrame:
+def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer) -> DataFrame:
+    """One row for each sentence with an anchor that an entry names: key, hits (with start, end, name), entities."""
     from pyspark.sql import functions as F
 
-    names = list(gazetteer.names())
-    table = spark.createDataFrame(
-        pa.table(
-            {
-                "name": pa.array([name for name, _ in names], pa.string()),
-                "types": pa.array([list(types) for _, types in names], pa.list_(pa.string())),
-            }
-        )
-    )
+    kinds = list(dict.fromkeys(types for _, types in gazetteer.names()))
+    joined = anchor_names.join(_entry_table(spark, gazetteer, kinds), "name", "inner")
+    hit = F.struct("start", "end", "rank", "name", "kind")
+    found = joined.groupBy(*KEY).agg(F.array_sort(F.collect_list(hit)).alias("found"))
+
+    def names_anchor(hit: Column, at: Column) -> Column:
+        """Whether it is the first of its anchor's hits, which are by rank."""
+        before = F.get("found", at - 1)
+        return (at == 0) | (hit.start != before.start) | (hit.end != before.end)
+
+    types_of = F.array(*(F.array(*map(F.lit, types)).cast("array<string>") for types in kinds))
+    weak = F.lit("gazetteer").alias("source"), F.lit(1.0).cast("float").alias("score")
+
+    def entities(hit: Column) -> Column:
+        def entity(name: Column) -> Column:
+            return F.struct(hit.start.alias("start"), hit.end.alias("end"), name.alias("type"), *weak)
+
+        return F.transform(F.get(types_of, hit.kind), entity)
+
+    hits = found.select(*KEY, F.filter("found", names_anchor).alias("hits"))
+    return hits.select(*KEY, "hits", F.array_sort(F.flatten(F.transform("hits", entities))).alias("entities"))
+
+
+def _entry_table(spark: SparkSession, gazetteer: Gazetteer, kinds: Sequence[tuple[str, ...]]) -> DataFrame:
+    """Entries as name and kind, which is the index of their types in ``kinds``."""
+    from pyspark.sql import functions as F
+
+    names = dict(gazetteer.names())
+    numbers = {types: number for number, types in enumerate(kinds)}
+    columns = {
+        "name": pa.array(names.keys(), pa.string()),
+        "kind": pa.array((numbers[types] for types in names.values()), pa.int32()),
+    }
+    table = spark.createDataFrame(pa.table(columns))
     return F.broadcast(table) if len(names) <= _BROADCAST_ENTRIES else table
-
-
-def _match(anchor_names: DataFrame, entries: DataFrame) -> DataFrame:
-    """One row for each anchor that an entry names: key, start, end, name, types."""
-    from pyspark.sql import functions as F
-
-    joined = anchor_names.join(entries, "name", "inner")
-    best = F.min_by(F.struct("name", "types"), F.col("rank")).alias("best")
-    return joined.groupBy(*KEY, "start", "end").agg(best).select(*KEY, "start", "end", "best.*")
-
-
-def _write(sentences: DataFrame, matched: DataFrame, output_path: str) -> None:
-    from pyspark.sql import functions as F
-
-    typed = matched.select(*KEY, "start", "end", F.explode("types").alias("type"))
-    source, score = F.lit("gazetteer").alias("source"), F.lit(1.0).cast("float").alias("score")
-    labelled = typed.select(*KEY, F.struct("start", "end", "type", source, score).alias("entity")).groupBy(*KEY)
-    entities = labelled.agg(F.array_sort(F.collect_list("entity")).alias("entities"))
-    rows = sentences.select(*KEY, "text").join(entities, [*KEY], "inner")
-    ordered = rows.select(*KEY, "text", "entities").orderBy(*KEY)
-    ordered.write.mode("overwrite").option("compression", "zstd").parquet(output_path)
