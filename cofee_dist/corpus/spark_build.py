@@ -130,14 +130,10 @@ def _finish(
 
 def _sorted(sentences: DataFrame, most: int) -> DataFrame:
     """In the order of their keys, cut into as many partitions as there shall be files."""
-    from pyspark.sql import functions as F
-
     files = -(-most // _SENTENCES_PER_FILE)
     # Cutting by range first runs a job to sample the keys.
     cut = sentences.repartitionByRange(files, *KEY) if files > 1 else sentences.repartition(1)
-    # Spark infers that rebuilt anchors are never null; the schema of the table does not depend on it.
-    anchors = F.col("anchors").cast("array<struct<start: int, end: int, target: string>>")
-    return cut.sortWithinPartitions(*KEY).withColumn("anchors", anchors).select(*SENTENCES.names)
+    return cut.sortWithinPartitions(*KEY).select(*SENTENCES.names)
 
 
 def _without_duplicates(sentences: DataFrame, several_dumps: bool) -> DataFrame:

@@ -56,7 +56,9 @@ def resolve_anchors(sentences: DataFrame, redirects: DataFrame) -> DataFrame:
 
     def turned(anchor: F.Column) -> F.Column:
         target = F.coalesce(F.element_at("led", anchor["target"]), anchor["target"])
-        return F.struct(anchor["start"].alias("start"), anchor["end"].alias("end"), target.alias("target"))
+        rebuilt = F.struct(anchor["start"].alias("start"), anchor["end"].alias("end"), target.alias("target"))
+        # Else Spark infers that no anchor is null, and the table's schema differs from one without redirects.
+        return F.when(anchor.isNotNull(), rebuilt)
 
     joined = sentences.join(led, list(KEY), "left")
     return joined.withColumn("anchors", F.transform("anchors", turned)).drop("led")
