@@ -70,7 +70,7 @@ def test_a_real_dump_gives_the_same_corpus_however_it_is_cut(spark: Any, shared_
 
 
 WIKI = [
-    page_xml(1, "[[B]] met [[c]], [[d]] and [[E]] there. [[b]] met [[L1]] and [[Gone]] here.", "A"),
+    page_xml(1, "[[B]] met [[c]], [[d]] and [[E]] there. [[B]] met [[L1]] and [[Gone]] here.", "A"),
     page_xml(2, "", "B", redirect="C"),
     page_xml(3, "", "C", redirect="D#x"),
     page_xml(4, "[[A]] was [[a]] in [[Plain]].", "D"),
