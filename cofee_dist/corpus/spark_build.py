@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -19,6 +14,7 @@ import pyarrow.parquet as pq
 from cofee_dist.config import Corpus
 from cofee_dist.corpus.dump import read_site
 from cofee_dist.corpus.sentences import SentenceRules
+from cofee_dist.corpus.spark_jobs import Progress, spoken_errors, watched
 from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
 from cofee_dist.corpus.spark_rows import COUNT, QUARANTINED, REDIRECT, ROWS_SQL, SENTENCE, PagesToRows
 from cofee_dist.errors import UserError
@@ -27,11 +23,7 @@ from cofee_dist.schemas import KEY, QUARANTINE, SENTENCES
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-Progress = Callable[[int, int], None]
-
-_POLL_SECONDS = 0.5
 _SENTENCES_PER_FILE = 500_000
-_USER_ERROR = re.compile(r"UserError: (?P<what>.+)(?:\n  where: (?P<where>.+))?(?:\n  to do: (?P<fix>.+))?")
 
 
 def build_corpus(
@@ -64,7 +56,7 @@ def build_corpus(
     scratch = output / "_tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        with _spoken_errors():
+        with spoken_errors():
             _extract(spark, config, language, scratch / "rows", on_progress)
             counts = _counts(scratch / "rows")
             quarantined = _write_quarantine(scratch / "rows", output / "quarantine")
@@ -94,7 +86,7 @@ def _extract(spark: SparkSession, config: Corpus, language: str, rows: Path, on_
         .load()
     )
     found = pages.mapInArrow(PagesToRows(sites, SentenceRules.of(config, language)), ROWS_SQL)
-    with _watched(spark, on_progress):
+    with watched(spark, on_progress):
         _write(found, rows)
 
 
@@ -233,53 +225,3 @@ def _summary(counts: Counter[str], quarantined: Counter[str]) -> dict[str, Any]:
     summary: dict[str, Any] = {name: counts[name] for name in (*plain, "candidates", "sentences", "anchors")}
     dropped = {name.removeprefix("dropped."): n for name, n in counts.items() if name.startswith("dropped.") and n}
     return summary | {"dropped": dict(sorted(dropped.items())), "quarantined_by_reason": dict(quarantined)}
-
-
-@contextmanager
-def _spoken_errors() -> Iterator[None]:
-    """A UserError of a worker reaches the driver as the text of a Spark error: make it one again."""
-    from pyspark.errors import PySparkException
-
-    try:
-        yield
-    except PySparkException as error:
-        found = _USER_ERROR.search(str(error))
-        if found is None:
-            raise
-        raise UserError(found["what"], where=found["where"], fix=found["fix"]) from error
-
-
-@contextmanager
-def _watched(spark: SparkSession, on_progress: Progress | None) -> Iterator[None]:
-    """Tell how many tasks of the jobs begun here are done."""
-    if on_progress is None:
-        yield
-        return
-    context = spark.sparkContext
-    tracker, stop, group = context.statusTracker(), Event(), f"cofee-{uuid4().hex}"
-    seen = [0, 0]
-
-    def poll() -> None:
-        while not stop.wait(_POLL_SECONDS):
-            stages = [stage for job in tracker.getJobIdsForGroup(group) for stage in _stages(tracker, job)]
-            done, total = sum(stage.numCompletedTasks for stage in stages), sum(stage.numTasks for stage in stages)
-            if total and [done, total] != seen:
-                seen[:] = done, total
-                on_progress(done, total)
-
-    watcher = Thread(target=poll, name="spark-progress", daemon=True)
-    context.setJobGroup(group, "reading dumps")
-    watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watcher.join()
-        context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
-    if seen[1]:
-        on_progress(seen[1], seen[1])
-
-
-def _stages(tracker: Any, job: int) -> list[Any]:
-    info = tracker.getJobInfo(job)
-    return [stage for number in (info.stageIds if info else ()) if (stage := tracker.getStageInfo(number))]
