@@ -162,6 +162,8 @@ def _model_folder(path: Path) -> Path:
 def main(before: list[str] | None = None) -> None:
     """Run a command (``before`` goes before the arguments given); mistakes end with one message and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Torch's threads otherwise spin at every barrier: on a machine with other work that costs a factor of 20.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-WORDS = (
+TEXT = (
     "Ada Lovelace lived in London . Find persons places Find Entities one two three four five six seven "
     "Paris is a city of France and Charles Babbage built engines at Cambridge University of Oxford the"
-).split()
+)
 
 
 @cache
@@ -17,7 +17,7 @@ def wordpiece_tokenizer() -> Any:
     from cofee_dist.config import ScratchEncoder
     from cofee_dist.train.base_model import train_wordpiece
 
-    return train_wordpiece([" ".join(WORDS)] * 3, ScratchEncoder(vocabulary_size=200))
+    return train_wordpiece([TEXT] * 3, ScratchEncoder(vocabulary_size=200))
 
 
 @cache
@@ -35,7 +35,7 @@ def byte_level_tokenizer() -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([" ".join(WORDS)], trainer)
+    tokenizer.train_from_iterator([TEXT], trainer)
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

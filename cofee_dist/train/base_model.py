@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from cofee_dist.config import Config, ScratchEncoder
 from cofee_dist.model.span_extractor import SpanExtractor
 
+_MAX_ALPHABET = 1000
 _SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 
 
@@ -43,19 +45,30 @@ def make_base_model(config: Config, texts: Iterable[str], folder: Path) -> dict[
 
 
 def train_wordpiece(texts: Iterable[str], settings: ScratchEncoder) -> Any:
-    """A BERT tokenizer whose WordPiece vocabulary is learnt from texts."""
+    """A BERT tokenizer whose WordPiece vocabulary is learnt from texts; the same texts give the same ids."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token=_SPECIAL["unk_token"]))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
+    texts = list(texts)
+    normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase)
+    learner = Tokenizer(models.WordPiece(unk_token=_SPECIAL["unk_token"]))
+    learner.normalizer, learner.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
     special = [*_SPECIAL.values(), "[MASK]"]
+    letters = _alphabet(normalizer.normalize_str(text) for text in texts)
     trainer = trainers.WordPieceTrainer(
-        vocab_size=settings.vocabulary_size, special_tokens=special, show_progress=False, min_frequency=2
+        vocab_size=settings.vocabulary_size,
+        # The trainer numbers inner letters in the order of a hash table; named here, they have fixed numbers.
+        special_tokens=[*special, *(f"##{letter}" for letter in letters)],
+        initial_alphabet=letters,
+        limit_alphabet=len(letters),
+        min_frequency=2,
+        show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    learner.train_from_iterator(texts, trainer)
+
+    tokenizer = Tokenizer(models.WordPiece(vocab=learner.get_vocab(), unk_token=_SPECIAL["unk_token"]))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -67,6 +80,15 @@ def train_wordpiece(texts: Iterable[str], settings: ScratchEncoder) -> Any:
         **_SPECIAL,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
+
+
+def _alphabet(texts: Iterable[str]) -> list[str]:
+    """The most frequent characters, white space left out; of equally frequent ones the lower code point."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    letters = sorted((letter for letter in counts if not letter.isspace()), key=lambda one: (-counts[one], one))
+    return sorted(letters[:_MAX_ALPHABET])
 
 
 def _bert_config(settings: ScratchEncoder, vocabulary: int, max_length_tokens: int) -> Any:

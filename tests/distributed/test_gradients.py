@@ -1,0 +1,113 @@
+"""One process with four micro-batches, or two with two each: the same update, on every engine and ZeRO stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cofee_dist.batches.dataset import build_dataset
+from cofee_dist.batches.order import deal
+from cofee_dist.config import Engine, Nee
+from tests.distributed.two_processes import run_on
+from tests.encoders import tiny_model, wordpiece_tokenizer
+from tests.training import made_up
+
+ROOT = Path(__file__).resolve().parents[2]
+QUESTIONS = {"PER": "Find persons", "LOC": "Find places"}
+STAGE = Nee(epochs=1, learning_rate=1e-2)
+#: Tokens of a micro-batch with which the steps below are cut in four.
+FOUR = 80
+
+
+class Policy:
+    """The loss of ESI and NEE, with a cluster loss beside it so that entity counts matter too."""
+
+    name = "test"
+
+    def loss(self, output: Any, batch: Any, totals: Any) -> dict[str, Any]:
+        from cofee_dist.model.losses import cluster_loss, entity_embeddings
+        from cofee_dist.train.stage_esi import mrc_loss
+
+        mrc = mrc_loss(output, batch, totals)
+        spans = batch.span_example_e, batch.span_start_e, batch.span_end_e
+        entities_ed = entity_embeddings(output.hidden_btd, *spans)
+        logits_ek = entities_ed[:, :4]
+        weights_k = torch.tensor([0.1, 0.2, 0.3, 0.4])
+        clustering = cluster_loss(logits_ek, batch.span_start_e % 4, weights_k, totals.entities)
+        return {"loss": mrc + clustering}
+
+
+def steps(engine: Any, micro_batch_tokens: int, size: int = 20) -> dict[str, torch.Tensor]:
+    """Three updates of ``size`` examples each, cut into micro-batches."""
+    from cofee_dist.train.loop import train_step
+
+    data = build_dataset(wordpiece_tokenizer(), made_up(40), QUESTIONS, 64)
+    engine.module.train()
+    for at in range(3):
+        step = np.arange(at * 20, at * 20 + size)
+        train_step(Policy(), data, data.input_lengths, step, engine, micro_batch_tokens, 1e-2)
+    return engine.full_state()
+
+
+def micro_batches(ranks: int, micro_batch_tokens: int) -> list[int]:
+    data = build_dataset(wordpiece_tokenizer(), made_up(40), QUESTIONS, 64)
+    shares = (deal(np.arange(20), data.input_lengths, micro_batch_tokens, rank, ranks) for rank in range(ranks))
+    return [len(share) for share in shares]
+
+
+def on_torch(micro_batch_tokens: int, size: int = 20) -> dict[str, torch.Tensor]:
+    from cofee_dist.train.engine import TorchEngine
+
+    return steps(TorchEngine(tiny_model(dropout=0.0), Engine(device="cpu"), STAGE), micro_batch_tokens, size)
+
+
+def on_deepspeed(rank: int, zero: int, micro_batch_tokens: int, size: int, path: Path) -> None:
+    from cofee_dist.train.deepspeed_engine import DeepSpeedEngine
+
+    config = Engine(name="deepspeed", device="cpu", deepspeed_config=str(ROOT / f"cluster/deepspeed/zero{zero}.json"))
+    state = steps(DeepSpeedEngine(tiny_model(dropout=0.0), config, STAGE), micro_batch_tokens, size)
+    if rank == 0:
+        torch.save(state, path)
+
+
+@pytest.fixture(scope="module")
+def one_batch() -> dict[str, torch.Tensor]:
+    """The oracle: every step as one batch on the plain engine."""
+    assert micro_batches(1, 100_000) == [1]
+    return on_torch(100_000)
+
+
+def assert_same(state: dict[str, torch.Tensor], oracle: dict[str, torch.Tensor]) -> None:
+    assert state.keys() == oracle.keys()
+    for name, value in oracle.items():
+        torch.testing.assert_close(
+            state[name], value, rtol=1e-4, atol=2e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def test_updates_move_the_weights(one_batch):
+    before = tiny_model(dropout=0.0).state_dict()
+    assert all(not torch.equal(one_batch[name], before[name]) for name in before if "head" in name)
+
+
+def test_four_micro_batches_equal_one(one_batch):
+    assert micro_batches(1, FOUR) == [4]
+    assert_same(on_torch(FOUR), one_batch)
+
+
+@pytest.mark.deepspeed
+@pytest.mark.parametrize("zero", [0, 1, 2, 3])
+def test_two_processes_with_two_micro_batches_equal_one_batch(zero, one_batch, tmp_path):
+    assert micro_batches(2, FOUR) == [2, 2]
+    run_on(2, on_deepspeed, zero, FOUR, 20, tmp_path / "state.pt")
+    assert_same(torch.load(tmp_path / "state.pt", weights_only=True), one_batch)
+
+
+@pytest.mark.deepspeed
+def test_a_rank_without_examples_takes_part(tmp_path):
+    run_on(2, on_deepspeed, 2, FOUR, 1, tmp_path / "state.pt")
+    assert_same(torch.load(tmp_path / "state.pt", weights_only=True), on_torch(FOUR, size=1))

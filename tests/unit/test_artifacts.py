@@ -1,0 +1,75 @@
+"""A stage counts as finished when its manifest is there, with this very fingerprint."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cofee_dist.artifacts import MANIFEST, StageFolder, file_digest, fingerprint, path_digest, write_json
+
+JSON = st.recursive(
+    st.integers() | st.text() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_a_fingerprint_does_not_depend_on_the_order_of_keys(value):
+    assert fingerprint(value) == fingerprint(dict(reversed(value.items())))
+
+
+def folder(tmp_path, config=None, inputs=None):
+    return StageFolder(tmp_path / "stage", "stage", config or {"a": 1}, inputs or {"dump": "d1"})
+
+
+def test_finished_once_skipped_from_then_on(tmp_path):
+    first = folder(tmp_path)
+    assert first.manifest is None
+    assert first.begin() is False
+    (first.path / "result").write_text("x")
+    assert folder(tmp_path).manifest is None, "half-written"
+    first.finish({"rows": 3})
+    assert folder(tmp_path).manifest.counts == {"rows": 3}
+
+
+@pytest.mark.parametrize("changed", [{"config": {"a": 2}}, {"inputs": {"dump": "d2"}}])
+def test_another_config_or_input_begins_anew(tmp_path, changed):
+    first = folder(tmp_path)
+    first.begin()
+    (first.path / "result").write_text("x")
+    first.finish({})
+    other = folder(tmp_path, **changed)
+    assert other.manifest is None
+    assert other.begin() is False
+    assert not (other.path / "result").exists()
+
+
+def test_what_a_killed_run_left_is_kept_for_the_same_stage_only(tmp_path):
+    first = folder(tmp_path)
+    first.begin()
+    (first.path / "checkpoint").write_text("x")
+    assert folder(tmp_path).begin() is True
+    assert (first.path / "checkpoint").exists()
+    assert folder(tmp_path, config={"a": 2}).begin() is False
+    assert not (first.path / "checkpoint").exists()
+
+
+def test_writing_replaces_whole_files(tmp_path):
+    path = tmp_path / "a" / MANIFEST
+    write_json(path, {"x": 1})
+    write_json(path, {"x": 2})
+    assert json.loads(path.read_text()) == {"x": 2}
+    assert [child.name for child in path.parent.iterdir()] == [MANIFEST]
+
+
+def test_digests_tell_content_apart(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"a" * 100)
+    two.write_bytes(b"a" * 99 + b"b")
+    assert file_digest(one) != file_digest(two)
+    before = path_digest(tmp_path)
+    two.write_bytes(b"a" * 100)
+    assert path_digest(tmp_path) != before
+    assert file_digest(one) == file_digest(two)
