@@ -67,6 +67,7 @@ class ScratchEncoder(Tree):
     hidden_size: Positive = 128
     layers: Positive = 2
     heads: Positive = 2
+    dropout: Share = 0.1
     lowercase: bool = False
 
 
@@ -142,13 +143,17 @@ class Stages(Tree):
 class Engine(Tree):
     """What runs the loop. ``batch_tokens`` fill an optimizer step, ``micro_batch_tokens`` a forward pass.
 
-    ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster.
+    ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. ``cpu_threads`` is
+    for small encoders, which more threads slow down (null: torch's choice); ``parallel_stages: 2`` then trains the
+    ablations beside the main stages.
     """
 
     name: Literal["torch", "deepspeed"] = "torch"
     deepspeed_config: str | None = None
     workers: Count = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    cpu_threads: Positive | None = None
+    parallel_stages: Annotated[int, Field(ge=1, le=2)] = 1
     precision: Literal["fp32", "bf16"] = "fp32"
     batch_tokens: Positive = 2048
     micro_batch_tokens: Positive = 2048

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,16 +70,34 @@ def _data(runner: Runner) -> tuple[Path, Path]:
 
 
 def _train(runner: Runner, sentences: Path, labels: Path) -> None:
-    stages = runner.config.stages
+    config = runner.config
     base_stage(runner, sentences)
+    if not config.evaluation.ablations:
+        _main_stages(runner, sentences, labels)
+    elif config.engine.parallel_stages == 1:
+        _main_stages(runner, sentences, labels)
+        _ablations(runner, labels)
+    else:
+        with ThreadPoolExecutor(1) as beside:
+            ablations = beside.submit(_ablations, runner, labels, apart=True)
+            _main_stages(runner, sentences, labels)
+            ablations.result()
+
+
+def _main_stages(runner: Runner, sentences: Path, labels: Path) -> None:
+    stages = runner.config.stages
     training_stage(runner, "esi", stages.esi, "base", sentences, "corpus")
     nee = training_stage(runner, "nee", stages.nee, "esi", labels, "labels")
     best = int(runner.manifests["nee"].counts["best_iteration"])
     training_stage(runner, "fet", stages.fet, "nee", nee / "labels", "nee", best)
-    if runner.config.evaluation.ablations:
-        training_stage(runner, "nee_without_esi", stages.nee, "base", labels, "labels")
-        without_picking = stages.nee.model_copy(update={"picking": "none"})
-        training_stage(runner, "mrc_ner", without_picking, "base", labels, "labels")
+
+
+def _ablations(runner: Runner, labels: Path, apart: bool = False) -> None:
+    """NEE without ESI before it, and without self-picking either (MRC-NER on weak labels)."""
+    nee = runner.config.stages.nee
+    training_stage(runner, "nee_without_esi", nee, "base", labels, "labels", apart=apart)
+    without_picking = nee.model_copy(update={"picking": "none"})
+    training_stage(runner, "mrc_ner", without_picking, "base", labels, "labels", apart=apart)
 
 
 def _report(runner: Runner, next_lines: tuple[str, ...]) -> Report:

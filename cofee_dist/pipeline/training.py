@@ -13,7 +13,7 @@ from cofee_dist.pipeline.progress import StageProgress, count
 from cofee_dist.pipeline.runner import Runner
 
 #: What an engine's settings say of speed and not of results.
-_SPEED_ONLY = {"checkpoint_every_steps", "device"}
+_SPEED_ONLY = {"checkpoint_every_steps", "device", "cpu_threads", "parallel_stages"}
 
 
 def base_stage(runner: Runner, sentences: Path) -> Path:
@@ -53,6 +53,7 @@ def training_stage(
     data: Path,
     data_stage: str,
     iteration: int = 0,
+    apart: bool = False,
 ) -> Path:
     """Train one stage under Ray Train.
 
@@ -64,6 +65,7 @@ def training_stage(
         data: folder of D_g (ESI) or of a label ledger (NEE, FET).
         data_stage: the stage that wrote ``data``.
         iteration: the label set in the ledger.
+        apart: train in a process of its own, beside another stage in this one.
     """
     config = runner.config
     validation = validation_file(config)
@@ -74,7 +76,7 @@ def training_stage(
         inputs[config.engine.deepspeed_config] = digest_of_input(config.engine.deepspeed_config, "the DeepSpeed config")
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
-        from cofee_dist.train.ray_worker import fit
+        from cofee_dist.train.ray_worker import fit, fit_apart
         from cofee_dist.train.worker import METRICS, StageJob
 
         job = StageJob(
@@ -89,7 +91,7 @@ def training_stage(
             mlflow_run=runner.tracker.run_id(name),
         )
         with shown.follow(folder / METRICS):
-            result = fit(job)
+            result = fit_apart(job) if apart else fit(job)
         runner.tracker.artifacts(name, folder / "model", "model")
         return result
 

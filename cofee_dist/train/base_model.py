@@ -101,4 +101,6 @@ def _bert_config(settings: ScratchEncoder, vocabulary: int, max_length_tokens: i
         num_attention_heads=settings.heads,
         intermediate_size=4 * settings.hidden_size,
         max_position_embeddings=max_length_tokens,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.dropout,
     )

@@ -78,9 +78,8 @@ class TorchEngine:
         nn.Module.to(module, self.device)
         self.rank, self.world_size = 0, 1
         self._config, self._max_norm = config, stage.max_gradient_norm
-        self._optimizer = torch.optim.AdamW(
-            parameter_groups(module, stage.weight_decay), lr=stage.learning_rate, fused=self.device.type == "cuda"
-        )
+        groups = parameter_groups(module, stage.weight_decay)
+        self._optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, fused=True)
 
     def autocast(self) -> torch.autocast:
         """See Engine."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from cofee_dist.artifacts import read_json
@@ -39,6 +41,12 @@ def fit(job: StageJob) -> dict[str, Any]:
     trainer.fit()
     result: dict[str, Any] = read_json(job.folder / RESULT)
     return result
+
+
+def fit_apart(job: StageJob) -> dict[str, Any]:
+    """``fit`` in a process of its own, while this one trains another stage."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(fit, job).result()
 
 
 def _train_loop(settings: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from cofee_dist.artifacts import write_json
 from cofee_dist.batches.dataset import build_dataset
@@ -59,6 +60,8 @@ class StageJob:
 def run_stage(job: StageJob) -> dict[str, Any]:
     """Train a stage as one rank; returns what the manifest tells, the same on every rank."""
     config = job.config
+    if config.engine.cpu_threads is not None:
+        torch.set_num_threads(config.engine.cpu_threads)
     model = SpanExtractor.from_pretrained(job.init_model)
     if isinstance(job.settings, Fet):
         model.set_clusters(job.settings.clusters, seed=config.seed)
