@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from cofee_dist.config import Config
 from cofee_dist.errors import UserError
 
 _RUNS_FILE = "mlflow.json"
+_PARENT = "pipeline"
 _MAX_PARAMETER_CHARS = 6000
 
 
@@ -24,30 +26,37 @@ def tracking_uri(config: Config) -> str | None:
 
 
 class Tracker:
-    """The MLflow runs of a pipeline. After a restart the same runs go on: their ids lie in the run's folder."""
+    """The MLflow runs of a pipeline, their ids kept in its folder.
+
+    After a restart the same runs go on. What is run again with another config gets a run of its own: MLflow's
+    parameters are for good.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         uri = tracking_uri(config)
         self._client = _client(uri) if uri is not None else None
         self._path = config.run_folder / _RUNS_FILE
-        self._ids: dict[str, str] = read_json(self._path) if self._path.exists() else {}
+        self._runs: dict[str, dict[str, str]] = read_json(self._path) if self._path.exists() else {}
         self._experiment = self._experiment_id() if self._client is not None else ""
 
-    def run_id(self, stage: str | None = None) -> str | None:
-        """The run of a stage, or the parent's; created on first use, None without tracking."""
+    def begin(self, stage: str | None, made_from: str) -> None:
+        """Take up the run of a stage (None: the parent), or create it; ``made_from`` is the fingerprint."""
         if self._client is None:
-            return None
-        key = stage or "pipeline"
-        if key not in self._ids or not self._exists(self._ids[key]):
-            tags = {"mlflow.runName": f"{self._config.name}/{stage}" if stage else self._config.name}
-            if stage is not None:
-                tags["mlflow.parentRunId"] = str(self.run_id())
-            self._ids[key] = self._client.create_run(self._experiment, tags=tags).info.run_id
-            write_json(self._path, self._ids)
-            if stage is None:
-                self.parameters(None, _flat(self._config.model_dump(mode="json")))
-        return self._ids[key]
+            return
+        known = self._runs.get(stage or _PARENT)
+        if known is not None and known["made_from"] == made_from and self._exists(known["run"]):
+            return
+        tags = {"mlflow.runName": f"{self._config.name}/{stage}" if stage else self._config.name}
+        if stage is not None:
+            tags["mlflow.parentRunId"] = str(self.run_id(None))
+        run = self._client.create_run(self._experiment, tags=tags).info.run_id
+        self._runs[stage or _PARENT] = {"run": run, "made_from": made_from}
+        write_json(self._path, self._runs)
+
+    def run_id(self, stage: str | None) -> str | None:
+        """The run that ``begin`` took up; None without tracking."""
+        return self._runs[stage or _PARENT]["run"] if self._client is not None else None
 
     def parameters(self, stage: str | None, parameters: Mapping[str, Any]) -> None:
         """Log parameters of a run."""
@@ -72,8 +81,8 @@ class Tracker:
             return
         from mlflow.entities import Dataset, DatasetInput
 
-        self.parameters(stage, _flat(manifest.config) | {"fingerprint": manifest.fingerprint})
-        numbers = {key: float(value) for key, value in _flat(manifest.counts).items() if isinstance(value, int | float)}
+        self.parameters(stage, flat(manifest.config) | {"fingerprint": manifest.fingerprint})
+        numbers = {key: float(value) for key, value in flat(manifest.counts).items() if isinstance(value, int | float)}
         self.metrics(stage, {**numbers, "seconds": manifest.seconds})
         inputs = [
             DatasetInput(Dataset(name=name[-500:], digest=digest[:36], source_type="local", source=name))
@@ -95,8 +104,8 @@ class Tracker:
 
     def close(self, status: str) -> None:
         """End the parent run: FINISHED, FAILED or KILLED."""
-        if self._client is not None and "pipeline" in self._ids:
-            self._client.set_terminated(self._ids["pipeline"], status)
+        if self._client is not None and _PARENT in self._runs:
+            self._client.set_terminated(self._runs[_PARENT]["run"], status)
 
     def _exists(self, run: str) -> bool:
         from mlflow.exceptions import MlflowException
@@ -143,18 +152,28 @@ def _client(uri: str) -> Any:
     # MLflow gives its loggers a level of their own when imported.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(uri.removeprefix("sqlite:///")).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make the folder of MLflow's file: {error.strerror}", where=folder) from error
     from mlflow import MlflowClient
 
     return MlflowClient(uri)
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def tracked_name(name: str) -> str:
+    """A name as MLflow takes it: letters, digits and a few signs ("– FET" becomes "minus_FET")."""
+    return re.sub(r"[^\w\-./:]+", "_", name.replace("–", "minus"))
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A tree as MLflow's flat names: ``{"a": {"b": 1}}`` gives ``{"a.b": 1}``."""
+    found: dict[str, Any] = {}
     for key, value in tree.items():
-        name = f"{prefix}{key}".replace(" ", "_")
+        name = f"{prefix}{tracked_name(key)}"
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{name}.")
+            found |= flat(value, f"{name}.")
         else:
-            flat[name] = value
-    return flat
+            found[name] = value
+    return found

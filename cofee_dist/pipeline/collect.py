@@ -67,7 +67,7 @@ def _run(runner: Runner) -> Run:
             for name, digest in manifests[stage].inputs.items()
             if name not in manifests
         },
-        corpus=CorpusCounts(**{name: corpus[name] for name in known}, drops=corpus["drops"]),
+        corpus=CorpusCounts(**{name: corpus[name] for name in known}, drops=corpus["dropped"]),
         labels=manifests["labels"].counts["labels"],
         matches=matches_from_labels(read_json(config.run_folder / "labels" / "matches.json")),
     )

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cofee_dist.artifacts import write_json
+from cofee_dist.artifacts import fingerprint, write_json
 from cofee_dist.config import Config, dump_yaml
 from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark
 from cofee_dist.pipeline.evaluation import evaluation_stage
@@ -18,7 +18,7 @@ from cofee_dist.pipeline.runner import Runner
 from cofee_dist.pipeline.training import base_stage, training_stage
 from cofee_dist.report.schema import Report
 from cofee_dist.report.write import write_report, write_text
-from cofee_dist.tracking import Tracker
+from cofee_dist.tracking import Tracker, flat, tracked_name
 
 CONFIG = "config.yaml"
 
@@ -49,7 +49,8 @@ def _running(config: Config, progress: RunProgress) -> Iterator[Runner]:
     tracker = Tracker(config)
     config.run_folder.mkdir(parents=True, exist_ok=True)
     write_text(config.run_folder / CONFIG, dump_yaml(config))
-    tracker.run_id()
+    tracker.begin(None, fingerprint(config.model_dump(mode="json")))
+    tracker.parameters(None, flat(config.model_dump(mode="json")))
     try:
         with progress:
             yield Runner(config, progress, tracker)
@@ -110,8 +111,7 @@ def _report(runner: Runner, next_lines: tuple[str, ...]) -> Report:
     model = _publish(folder / "fet" / "model", folder / "model")
     write_model_card(report, model)
     for system in report.systems:
-        name = system.name.replace("–", "minus").replace(" ", "_")
-        runner.tracker.metrics(None, {f"test_f1/{name}": (system.f1 or 0.0) / 100})
+        runner.tracker.metrics(None, {f"test_f1/{tracked_name(system.name)}": (system.f1 or 0.0) / 100})
     for path in (folder / "report.json", folder / "report.html", folder / CONFIG):
         runner.tracker.artifacts(None, path)
     write_json(folder / "manifests.json", {name: found.fingerprint for name, found in runner.manifests.items()})

@@ -44,6 +44,7 @@ class Runner:
             self._progress.skipped(name, tell(manifest.counts))
         else:
             folder.begin()
+            self.tracker.begin(name, folder.fingerprint)
             with self._progress.stage(name) as shown:
                 counts = build(folder.path, shown)
             manifest = folder.finish(counts)

@@ -7,7 +7,7 @@ import random
 from cofee_dist.world.facts import TYPE_OF, TYPES, Facts
 
 #: Items of each kind that a gazetteer lists, of those in the wiki and of the others: it knows what is known.
-LISTED_SHARE = 0.48
+LISTED_SHARE = 0.55
 LISTED_UNSEEN_SHARE = 0.15
 #: Listed items whose short name is listed as well, if nothing else is called so in full (a club's city).
 LISTED_SHORT_SHARE = 0.7

@@ -19,7 +19,7 @@ from cofee_dist.world.pages import make_pages
 from cofee_dist.world.prose import UNSEEN_MENTION_SHARE, Sentence, Templates, Writer, load_prose, split_templates
 
 #: Validation and test sentences from templates that the wiki does not use.
-UNSEEN_TEMPLATE_SENTENCE_SHARE = 0.3
+UNSEEN_TEMPLATE_SENTENCE_SHARE = 0.2
 #: Sentences to try a model on.
 _UNSEEN_SENTENCES = 8
 
@@ -38,7 +38,7 @@ class Size:
 
 SIZES = {
     "quickstart": Size(
-        items_per_kind=120, article_share=0.28, topic_pages=100, validation=300, test=500, pages_per_stream=100
+        items_per_kind=60, article_share=0.28, topic_pages=100, validation=300, test=500, pages_per_stream=100
     ),
     "tiny": Size(items_per_kind=10, article_share=0.25, topic_pages=2, validation=30, test=40, pages_per_stream=20),
 }

@@ -1,0 +1,117 @@
+"""The command line: fast help, one clear message and exit code 2 for the user's mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def cofee(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COFEE_DATA": "/nowhere"}
+    return subprocess.run(
+        [sys.executable, "-m", "cofee_dist.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=options.pop("cwd", ROOT),
+        env=environment,
+        check=False,
+        **options,
+    )
+
+
+def assert_told(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+def test_help_names_the_commands():
+    done = cofee("--help")
+    assert done.returncode == 0
+    for command in ("quickstart", "pretrain", "predict", "evaluate", "inspect"):
+        assert command in done.stdout
+
+
+def test_help_imports_no_engine():
+    code = (
+        "import sys, cofee_dist.cli\n"
+        "heavy = {'torch', 'transformers', 'pyspark', 'ray', 'mlflow', 'matplotlib', 'pyarrow', 'pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_dry_run_prints_the_resolved_config():
+    done = cofee("pretrain", "-c", "pipelines/configs/twitter.yaml", "--set", "seed=7", "--dry-run")
+    assert done.returncode == 0
+    assert "seed: 7" in done.stdout
+    assert "/nowhere/gazetteers/en/PER.txt" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["pretrain", "-c", "missing.yaml"], ["cannot read the config", "missing.yaml"]),
+        (["pretrain", "-c", "pipelines/configs/twitter.yaml", "--set", "corpus.dump=x"], ["did you mean 'dumps'"]),
+        (["predict", "--model", "nowhere", "text"], ["no model there", "nowhere", "--model FOLDER"]),
+        (["inspect", "nowhere"], ["nowhere"]),
+        (["evaluate", "x.txt", "--model", "nowhere"], ["no model there"]),
+    ],
+)
+def test_mistakes(arguments, parts):
+    assert_told(cofee(*arguments), *parts)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    from tests.encoders import tiny_model
+
+    folder = tmp_path_factory.mktemp("run") / "model"
+    tiny_model().save_pretrained(folder)
+    return folder
+
+
+def test_predict_reads_arguments_files_and_stdin(model, tmp_path):
+    texts = ["Ada Lovelace lived in London .", "", "😀 Paris"]
+    (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    options = ["--model", str(model.parent), "--threshold", "0.05"]
+    by_file = cofee("predict", *options, "--file", str(tmp_path / "texts.txt"))
+    by_stdin = cofee("predict", *options, input="\n".join(texts) + "\n")
+    assert by_file.returncode == 0, by_file.stderr
+    assert by_file.stdout == by_stdin.stdout
+    lines = [json.loads(line) for line in by_file.stdout.splitlines()]
+    assert [line["text"] for line in lines] == texts
+    found = [(line["text"], entity) for line in lines for entity in line["entities"]]
+    assert found, "a threshold this low finds something"
+    for text, entity in found:
+        assert text[entity["start"] : entity["end"]] == entity["text"]
+        assert entity["type"] in {"PER", "LOC"}
+        assert 0 < entity["score"] <= 1
+
+
+def test_predict_takes_new_types_by_their_question(model):
+    done = cofee("predict", "--model", str(model), "--threshold", "0.01", "--type", "CITY=Find cities", "Ada in London")
+    assert done.returncode == 0, done.stderr
+    assert {entity["type"] for entity in json.loads(done.stdout)["entities"]} <= {"CITY"}
+    assert_told(cofee("predict", "--model", str(model), "--type", "CITY", "x"), "does not know the type 'CITY'")
+
+
+def test_evaluate_scores_a_labelled_file(model, tmp_path):
+    path = tmp_path / "gold.txt"
+    path.write_text("Ada B-PER\nin O\nLondon B-LOC\n\n", encoding="utf-8")
+    done = cofee("evaluate", str(path), "--model", str(model), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["gold"] == 2
+    path.write_text("Ada B-PER\nin O\nAcme B-ORG\n\n", encoding="utf-8")
+    assert_told(cofee("evaluate", str(path), "--model", str(model)), "ORG", f"{path}:3")
+    path.write_text("Ada\n", encoding="utf-8")
+    assert_told(cofee("evaluate", str(path), "--model", str(model)), f"{path}:1")
