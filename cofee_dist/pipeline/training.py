@@ -91,7 +91,9 @@ def training_stage(
             mlflow_run=runner.tracker.run_id(name),
         )
         with shown.follow(folder / METRICS):
-            result = fit_apart(job) if apart else fit(job)
+            # DeepSpeed keeps process groups for good, Ray Train ends them with a stage.
+            alone = apart or (config.engine.name == "deepspeed" and config.engine.workers == 0)
+            result = fit_apart(job) if alone else fit(job)
         runner.tracker.artifacts(name, folder / "model", "model")
         return result
 
