@@ -60,10 +60,10 @@ def tiny_model(types: dict[str, str] | None = None, seed: int = 0, dropout: floa
     torch.manual_seed(seed)
     encoder = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=16,
+        hidden_size=32,
         num_hidden_layers=1,
         num_attention_heads=2,
-        intermediate_size=32,
+        intermediate_size=64,
         max_position_embeddings=64,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,

@@ -19,8 +19,8 @@ PERSONS = ("Ada Lovelace", "Charles Babbage", "Babbage", "Ada")
 PLACES = ("London", "Paris", "France", "Cambridge", "Oxford")
 
 STAGES = {
-    "esi": Esi(epochs=2, learning_rate=5e-3, min_anchors=1),
-    "nee": Nee(epochs=4, learning_rate=5e-3, picking="union", picking_threshold=0.4, patience=4),
+    "esi": Esi(epochs=3, learning_rate=1e-2, min_anchors=1),
+    "nee": Nee(epochs=6, learning_rate=2e-2, picking="union", picking_threshold=0.3, patience=6),
     "fet": Fet(epochs=2, learning_rate=5e-3, clusters=4, cluster_loss_weight=0.5),
 }
 

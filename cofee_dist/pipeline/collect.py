@@ -12,7 +12,7 @@ from cofee_dist.evaluate.published import CORPORA, NOTE, WEAK
 from cofee_dist.evaluate.readers import read_labelled
 from cofee_dist.evaluate.scorer import Score
 from cofee_dist.pipeline.collect_labels import clusters_of, picking_of
-from cofee_dist.pipeline.evaluation import SCORES, SYSTEMS, test_file
+from cofee_dist.pipeline.evaluation import SCORES, SYSTEMS, TRAINED_BY, test_file
 from cofee_dist.pipeline.models import load_model
 from cofee_dist.pipeline.runner import Runner
 from cofee_dist.report.collect import matches_from_labels, system_from_score
@@ -78,8 +78,9 @@ def _systems(runner: Runner) -> tuple[System, ...]:
     for name, found in read_json(runner.config.run_folder / "evaluation" / SCORES).items():
         stage, seconds = SYSTEMS.get(name), found.pop("seconds")
         per_type = {kind: Score(**part) for kind, part in found.pop("per_type").items()}
-        trained = runner.manifests[stage].seconds if stage else 0.0
-        systems.append(system_from_score(name, Score(**found, per_type=per_type), seconds + trained))
+        if stage is not None:
+            seconds += sum(runner.manifests[one].seconds for one in TRAINED_BY.get(stage, (stage,)))
+        systems.append(system_from_score(name, Score(**found, per_type=per_type), seconds))
     return tuple(systems)
 
 

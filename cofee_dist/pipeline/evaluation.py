@@ -22,6 +22,8 @@ MATCHING = "Matching"
 MAIN = "CoFEE-MRC"
 #: Stage whose model a row of the table is, in the paper's order (Table 3).
 SYSTEMS = {"MRC-NER": "mrc_ner", MAIN: "fet", "– FET": "nee", "– FET – ESI": "nee_without_esi"}
+#: Stages that had to be trained for it.
+TRAINED_BY = {"fet": ("esi", "nee", "fet"), "nee": ("esi", "nee")}
 SCORES = "scores.json"
 
 

@@ -124,5 +124,5 @@ class NeePolicy:
 
     def finish(self) -> dict[str, Any]:
         """See StagePolicy."""
-        dropped = dict(self._data[1].dropped) if self._data else {}
+        dropped = dict(self.dataset(self._stage.epochs).dropped)
         return {**asdict(self._state), "validation_f1": self._state.best_f1, "dropped_entities": dropped}
