@@ -11,6 +11,7 @@ benchmarks/out/stages.json.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,9 @@ from cofee_dist.pipeline.progress import RunProgress
 from cofee_dist.pipeline.quickstart import quickstart_config
 from cofee_dist.pipeline.run import pretrain
 from cofee_dist.report.schema import Report
+
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 OUT = Path(__file__).resolve().parent / "out"
 #: What a stage adds: the system with it against the system without it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from cofee_dist.report.write import write_report, write_text
 from cofee_dist.tracking import Tracker, flat, tracked_name
 
 CONFIG = "config.yaml"
+_FULL_BYTES = 2**20
 
 
 def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] = ()) -> Report:
@@ -57,10 +59,18 @@ def _running(config: Config, progress: RunProgress) -> Iterator[Runner]:
     except KeyboardInterrupt:
         tracker.close("KILLED")
         raise
-    except BaseException:
+    except Exception as error:
+        if _disk_is_full(error, config.run_folder):
+            raise OSError(errno.ENOSPC, "no space left", str(config.run_folder)) from error
         tracker.close("FAILED")
         raise
     tracker.close("FINISHED")
+
+
+def _disk_is_full(error: BaseException, folder: Path) -> bool:
+    """Whether that is why a run failed: torch and Spark do not pass the errno on."""
+    told = any(name in str(error) for name in ("No space left on device", "Disk quota exceeded"))
+    return told or shutil.disk_usage(folder).free < _FULL_BYTES
 
 
 def _data(runner: Runner) -> tuple[Path, Path]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -267,6 +268,33 @@ def test_bad_input_ends_with_one_message(world, copied, spoil, told):
     assert done.stderr.count("error:") == 1
     for part in told:
         assert part in done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of a few megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("a small file system can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_with_one_message_and_the_next_run_goes_on(world, first, small_disk):
+    arguments = ["pretrain", "-c", str(world / "run.yaml"), "--set", f"runs={small_disk}/runs"]
+    arguments += ["--set", "tracking.uri=null", "--set", "evaluation.ablations=false"]
+    done = cofee(*arguments)
+    assert done.returncode == 1, done.stderr
+    assert "the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    done = cofee(*arguments)
+    assert done.returncode == 0, done.stderr
+    left = weights_of(run_folder(world) / "fet" / "model")
+    right = weights_of(small_disk / "runs" / "tiny" / "fet" / "model")
+    assert all(left[key].equal(right[key]) for key in left)
 
 
 def truncated(world: Path, run: Path) -> Path:
