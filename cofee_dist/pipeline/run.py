@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cofee_dist.artifacts import fingerprint, write_json
+from cofee_dist.artifacts import fingerprint
 from cofee_dist.config import Config, dump_yaml
 from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark
 from cofee_dist.pipeline.evaluation import evaluation_stage
@@ -124,7 +124,6 @@ def _report(runner: Runner, next_lines: tuple[str, ...]) -> Report:
         runner.tracker.metrics(None, {f"test_f1/{tracked_name(system.name)}": (system.f1 or 0.0) / 100})
     for path in (folder / "report.json", folder / "report.html", folder / CONFIG):
         runner.tracker.artifacts(None, path)
-    write_json(folder / "manifests.json", {name: found.fingerprint for name, found in runner.manifests.items()})
     return report
 
 
