@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cofee_dist.errors import UserError
-
-_FIELDS = ("ids", "starts", "ends", "splits")
 
 
 @dataclass(frozen=True)
@@ -50,17 +47,6 @@ class TokenTable:
         )
         splits = np.concatenate([[0], np.cumsum([cut.stop - cut.start for cut in cuts])]).astype(np.int64)
         return TokenTable(ids, starts, ends, splits)
-
-    def save(self, folder: Path) -> None:
-        """Write each array as ``.npy``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _FIELDS:
-            np.save(folder / f"{name}.npy", getattr(self, name))
-
-    @classmethod
-    def load(cls, folder: Path) -> TokenTable:
-        """Map what ``save`` wrote; pages are read when they are used."""
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FIELDS))
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], block: int = 4096) -> TokenTable:
