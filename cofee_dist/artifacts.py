@@ -69,15 +69,20 @@ def path_digest(path: str | Path) -> str:
     return fingerprint([(str(file.relative_to(path)), file_digest(file)) for file in files])
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write atomically: a reader sees the old file or the new one, never half of it."""
+def write_text(path: Path, text: str) -> None:
+    """Write atomically, as UTF-8: a reader sees the old file or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2, ensure_ascii=False, default=str)
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write atomically, indented; what JSON does not know is written as its string."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def read_json(path: Path) -> Any:

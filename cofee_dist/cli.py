@@ -45,7 +45,7 @@ def quickstart(
 @app.command()
 def pretrain(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Run the job: dump, gazetteers and questions in; model, scores and report out. Goes on where it stopped."""
-    from cofee_dist.config import load_config
+    from cofee_dist.config_file import load_config
 
     _run(load_config(config, overrides or []), dry_run)
 
@@ -53,7 +53,7 @@ def pretrain(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = 
 @app.command("build-corpus")
 def build_corpus(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Only the first two stages: dump to sentences with anchors, and their first weak labels."""
-    from cofee_dist.config import dump_yaml, load_config
+    from cofee_dist.config_file import dump_yaml, load_config
 
     loaded = load_config(config, overrides or [])
     if dry_run:
@@ -67,7 +67,7 @@ def build_corpus(config: ConfigFile, overrides: Overrides = None, dry_run: DryRu
 
 def _run(config: Any, dry_run: bool) -> None:
     if dry_run:
-        from cofee_dist.config import dump_yaml
+        from cofee_dist.config_file import dump_yaml
 
         typer.echo(dump_yaml(config), nl=False)
         return

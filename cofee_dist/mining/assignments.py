@@ -1,9 +1,8 @@
-"""Clustered entities as a table: written, read, compared between clusterings, looked at."""
+"""Clustered entities as a table: written, read, compared between clusterings."""
 
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,20 +66,3 @@ def moved_share(before_n: ArrayLike, after_n: ArrayLike) -> float:
     if before.shape != after.shape:
         raise ValueError(f"clusterings of {len(before)} and {len(after)} entities cannot be compared")
     return float((before != after).mean()) if len(before) else 0.0
-
-
-def nearest_surfaces(entities: pa.Table, clusters: int, most: int) -> list[list[str]]:
-    """For each cluster of an ENTITIES table up to ``most`` different surfaces, those nearest to the centroid first."""
-    cluster_n = entities.column("cluster").to_numpy()
-    order = np.lexsort((entities.column("distance").to_numpy(), cluster_n))
-    bounds = np.searchsorted(cluster_n[order], np.arange(clusters + 1))
-    surfaces = entities.column("surface")
-    found: list[list[str]] = []
-    for first, last in pairwise(bounds):
-        different: dict[str, None] = {}
-        for index in order[first:last].tolist():
-            if len(different) == most:
-                break
-            different.setdefault(surfaces[index].as_py())
-        found.append(list(different))
-    return found

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cofee_dist.artifacts import fingerprint
-from cofee_dist.config import Config, dump_yaml
+from cofee_dist.artifacts import fingerprint, write_text
+from cofee_dist.config import Config
+from cofee_dist.config_file import dump_yaml
 from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark
 from cofee_dist.pipeline.evaluation import evaluation_stage
 from cofee_dist.pipeline.models import quiet_transformers
@@ -18,7 +19,7 @@ from cofee_dist.pipeline.progress import RunProgress
 from cofee_dist.pipeline.runner import Runner
 from cofee_dist.pipeline.training import base_stage, training_stage
 from cofee_dist.report.schema import Report
-from cofee_dist.report.write import write_report, write_text
+from cofee_dist.report.write import write_report
 from cofee_dist.tracking import Tracker, flat, tracked_name
 
 CONFIG = "config.yaml"

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from cofee_dist.artifacts import write_text
 from cofee_dist.report import captions, text
 from cofee_dist.report.schema import Report
-from cofee_dist.report.write import write_text
 
 CARD = "README.md"
 _HERE = Path(__file__).parent

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cofee_dist.artifacts import write_json
+from cofee_dist.artifacts import write_json, write_text
 from cofee_dist.report.page import render_page
 from cofee_dist.report.schema import Report, as_report
 
@@ -25,14 +24,3 @@ def write_report(report: Report | Mapping[str, Any], folder: str | Path) -> tupl
     write_json(folder / REPORT_JSON, report.to_json())
     write_text(folder / REPORT_HTML, page)
     return folder / REPORT_JSON, folder / REPORT_HTML
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write atomically, as UTF-8: a reader sees the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)

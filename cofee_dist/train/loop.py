@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -87,67 +87,66 @@ class _Meter:
         }
 
 
-def train(
-    policy: StagePolicy,
-    engine: Engine,
-    stage: Stage,
-    config: EngineConfig,
-    checkpoints: Checkpoints,
-    log: MetricsLog,
-    seed: int,
-) -> Position:
-    """Run a stage to its end, from its newest checkpoint where there is one.
+@dataclass(frozen=True)
+class TrainingLoop:
+    """Trains a stage.
 
     The same (seed, data) gives the same weights, bit for bit on a CPU, however often the process was killed: the
     order is a function of (seed, epoch), dropout of (seed, stage, step, rank), and the place is in the checkpoint.
     """
-    position = Position()
-    if state := checkpoints.restore():
-        position = Position(**state["position"])
-        policy.restore(state["policy"])
-    log.rewind(position.global_step)
-    while position.epoch < stage.epochs and not position.finished:
-        dataset = policy.dataset(position.epoch)
-        _train_epoch(policy, dataset, engine, stage, config, checkpoints, log, seed, position)
-        go_on, metrics = policy.end_epoch(position.epoch)
-        position.epoch, position.step, position.finished = position.epoch + 1, 0, not go_on
-        log(position.global_step, {"epoch": position.epoch, **metrics})
-        checkpoints.save(position.global_step, _state(position, policy))
-    return position
 
+    policy: StagePolicy
+    engine: Engine
+    stage: Stage
+    config: EngineConfig
+    checkpoints: Checkpoints
+    log: MetricsLog
+    seed: int
 
-def _train_epoch(
-    policy: StagePolicy,
-    dataset: SpanDataset,
-    engine: Engine,
-    stage: Stage,
-    config: EngineConfig,
-    checkpoints: Checkpoints,
-    log: MetricsLog,
-    seed: int,
-    position: Position,
-) -> None:
-    lengths = dataset.input_lengths
-    plan = plan_epoch(lengths, config.batch_tokens, seed, position.epoch)
-    if len(plan) == 0:
-        raise UserError(f"stage {policy.name} has no sentences to train on", fix="give it more text, or fewer filters")
-    total_steps = len(plan) * stage.epochs
-    engine.module.train()
-    meter = _Meter()
-    while position.step < len(plan):
-        step = plan.step(position.step)
-        _seed_dropout(seed, policy.name, position.global_step, engine.rank)
-        rate = learning_rate_at(position.global_step, total_steps, stage)
-        norm = train_step(policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter)
-        position.step += 1
-        position.global_step += 1
-        if position.global_step % _LOG_EVERY_STEPS == 0 or position.step == len(plan):
-            progress = {"progress": (position.epoch + position.step / len(plan)) / stage.epochs}
-            norms = {} if norm is None else {"gradient_norm": norm}
-            log(position.global_step, {**meter.metrics(), "learning_rate": rate, **norms, **progress})
-            meter = _Meter()
-        if position.global_step % config.checkpoint_every_steps == 0 and position.step < len(plan):
-            checkpoints.save(position.global_step, _state(position, policy))
+    def run(self) -> Position:
+        """Go to the stage's end, from its newest checkpoint where there is one."""
+        position, policy = Position(), self.policy
+        if state := self.checkpoints.restore():
+            position = Position(**state["position"])
+            policy.restore(state["policy"])
+        self.log.rewind(position.global_step)
+        while position.epoch < self.stage.epochs and not position.finished:
+            self._epoch(policy.dataset(position.epoch), position)
+            go_on, metrics = policy.end_epoch(position.epoch)
+            position.epoch, position.step, position.finished = position.epoch + 1, 0, not go_on
+            self.log(position.global_step, {"epoch": position.epoch, **metrics})
+            self._save(position)
+        return position
+
+    def _epoch(self, dataset: SpanDataset, position: Position) -> None:
+        engine, config, policy = self.engine, self.config, self.policy
+        lengths = dataset.input_lengths
+        plan = plan_epoch(lengths, config.batch_tokens, self.seed, position.epoch)
+        if len(plan) == 0:
+            raise UserError(
+                f"stage {policy.name} has no sentences to train on", fix="give it more text, or fewer filters"
+            )
+        epochs = self.stage.epochs
+        engine.module.train()
+        meter = _Meter()
+        while position.step < len(plan):
+            step = plan.step(position.step)
+            _seed_dropout(self.seed, policy.name, position.global_step, engine.rank)
+            rate = learning_rate_at(position.global_step, len(plan) * epochs, self.stage)
+            norm = train_step(policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter)
+            position.step += 1
+            position.global_step += 1
+            if position.global_step % _LOG_EVERY_STEPS == 0 or position.step == len(plan):
+                progress = {"progress": (position.epoch + position.step / len(plan)) / epochs}
+                norms = {} if norm is None else {"gradient_norm": norm}
+                self.log(position.global_step, {**meter.metrics(), "learning_rate": rate, **norms, **progress})
+                meter = _Meter()
+            if position.global_step % config.checkpoint_every_steps == 0 and position.step < len(plan):
+                self._save(position)
+
+    def _save(self, position: Position) -> None:
+        state = {"position": asdict(position), "policy": self.policy.state()}
+        self.checkpoints.save(position.global_step, state)
 
 
 def train_step(
@@ -195,7 +194,3 @@ def train_step(
 def _seed_dropout(seed: int, stage: str, step: int, rank: int) -> None:
     digest = hashlib.sha256(f"{seed}/{stage}/{step}/{rank}".encode()).digest()
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-
-
-def _state(position: Position, policy: StagePolicy) -> dict[str, Any]:
-    return {"position": position.__dict__, "policy": policy.state()}

@@ -16,7 +16,7 @@ from torch import Tensor
 from cofee_dist.batches.collate import Batch
 from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Fet
-from cofee_dist.mining.assignments import write_entities
+from cofee_dist.mining.assignments import moved_share, write_entities
 from cofee_dist.mining.embeddings import embed_entities
 from cofee_dist.mining.kmeans import Clustering, kmeans
 from cofee_dist.mining.whitening import fit_whitening
@@ -95,6 +95,8 @@ class FetPolicy:
         found = self._validation()
         self._keep_if_best(found.f1, epoch)
         metrics = {"validation_f1": found.f1, "validation_p": found.precision, "validation_r": found.recall}
+        if epoch > 0 and self._stage.pca_dimensions is None:
+            metrics["moved_share"] = self._moved_share(epoch)
         self._state.history.append({"epoch": epoch, **metrics})
         return True, metrics
 
@@ -141,6 +143,11 @@ class FetPolicy:
             with np.load(self._clusters_path(epoch - 1)) as saved:
                 initial = saved["centroids_kd"]
         return kmeans(embeddings_nd, stage.clusters, stage.kmeans_iterations, self._seed, initial)
+
+    def _moved_share(self, epoch: int) -> float:
+        """Share of the entities that this epoch's clustering put elsewhere than the last one's."""
+        with np.load(self._clusters_path(epoch - 1)) as before, np.load(self._clusters_path(epoch)) as after:
+            return moved_share(before["assignment_n"], after["assignment_n"])
 
     def _entities(self) -> pa.Table:
         """Key, offsets, type and surface of each entity, in the order of the data set."""

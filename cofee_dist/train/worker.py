@@ -24,7 +24,7 @@ from cofee_dist.schemas import ENTITY, KEY, SENTENCES, LabelledSentence
 from cofee_dist.tracking import log_metrics, tracking_uri
 from cofee_dist.train.checkpoint import Checkpoints
 from cofee_dist.train.engine import Engine, TorchEngine
-from cofee_dist.train.loop import StagePolicy, train
+from cofee_dist.train.loop import StagePolicy, TrainingLoop
 from cofee_dist.train.metrics import MetricsLog
 from cofee_dist.train.stage_esi import EsiPolicy
 from cofee_dist.train.stage_fet import FetPolicy
@@ -70,7 +70,7 @@ def run_stage(job: StageJob) -> dict[str, Any]:
     checkpoints = Checkpoints(job.folder / CHECKPOINTS, engine)
     forward = partial(log_metrics, tracking_uri(config), job.mlflow_run)
     log = MetricsLog(job.folder / METRICS, active=engine.rank == 0, forward=forward)
-    position = train(policy, engine, job.settings, config.engine, checkpoints, log, config.seed)
+    position = TrainingLoop(policy, engine, job.settings, config.engine, checkpoints, log, config.seed).run()
     result = {"epochs": position.epoch, "steps": position.global_step, **policy.finish()}
     if engine.rank == 0:
         write_json(job.folder / RESULT, result)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cofee_dist.artifacts import MANIFEST, StageFolder, file_digest, fingerprint, path_digest, write_json
+from cofee_dist.artifacts import MANIFEST, StageFolder, file_digest, fingerprint, path_digest, write_json, write_text
 
 JSON = st.recursive(
     st.integers() | st.text() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
@@ -73,3 +73,9 @@ def test_digests_tell_content_apart(tmp_path):
     two.write_bytes(b"a" * 100)
     assert path_digest(tmp_path) != before
     assert file_digest(one) == file_digest(two)
+
+
+def test_write_text_replaces(tmp_path):
+    write_text(tmp_path / "a" / "b.txt", "旧")
+    write_text(tmp_path / "a" / "b.txt", "新")
+    assert [path.read_text(encoding="utf-8") for path in (tmp_path / "a").iterdir()] == ["新"]

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from cofee_dist import config as config_module
-from cofee_dist.config import Config, Tree, config_from, dump_yaml, load_config
+from cofee_dist import config_file
+from cofee_dist.config import Config, Tree
+from cofee_dist.config_file import config_from, dump_yaml, load_config
 from cofee_dist.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,7 @@ def test_every_shipped_config_loads(path, monkeypatch):
 def nodes(model: type[BaseModel] = Config) -> set[type[BaseModel]]:
     found = {model}
     for field in model.model_fields.values():
-        for child in config_module._models_in(field.annotation):
+        for child in config_file._models_in(field.annotation):
             found |= nodes(child)
     return found
 

@@ -21,6 +21,7 @@ LAYERS = (
     "errors",
     "schemas",
     "config",
+    "config_file",
     "artifacts",
     "world",
     "corpus",

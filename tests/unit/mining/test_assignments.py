@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cofee_dist.errors import UserError
-from cofee_dist.mining.assignments import moved_share, nearest_surfaces, read_entities, write_entities
+from cofee_dist.mining.assignments import moved_share, read_entities, write_entities
 from cofee_dist.mining.kmeans import kmeans
 from cofee_dist.schemas import ENTITIES
 
@@ -59,11 +59,3 @@ def test_moved_share() -> None:
     assert moved_share([], []) == 0.0
     with pytest.raises(ValueError, match="3 and 2"):
         moved_share([1, 2, 3], [1, 2])
-
-
-def test_nearest_surfaces_are_different_and_nearest_first() -> None:
-    table = entities(6).append_column("cluster", pa.array([0, 0, 2, 0, 0, 0], pa.int32()))
-    table = table.append_column("distance", pa.array([5.0, 4.0, 1.0, 3.0, 2.0, 1.0], pa.float32()))
-    # Surfaces repeat every 4 rows: row 4 is "entity 0" again, row 5 "entity 1".
-    assert nearest_surfaces(table, 3, 2) == [["entity 1", "entity 0"], [], ["entity 2"]]
-    assert nearest_surfaces(table, 3, 9)[0] == ["entity 1", "entity 0", "entity 3"]

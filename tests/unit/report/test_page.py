@@ -11,7 +11,7 @@ from cofee_dist import report
 from cofee_dist.report.colours import PALETTE
 from cofee_dist.report.page import render_page
 from cofee_dist.report.schema import as_report
-from cofee_dist.report.write import write_report, write_text
+from cofee_dist.report.write import write_report
 from tests.unit.report.samples import ALL, bare_report, sample_dict, sample_report
 
 STYLES = (Path(report.__file__).parent / "report.css").read_text(encoding="utf-8")
@@ -117,12 +117,6 @@ def test_a_report_that_does_not_fit_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run"):
         write_report({"systems": []}, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_write_text_replaces(tmp_path: Path) -> None:
-    write_text(tmp_path / "a" / "b.txt", "旧")
-    write_text(tmp_path / "a" / "b.txt", "新")
-    assert [path.read_text(encoding="utf-8") for path in (tmp_path / "a").iterdir()] == ["新"]
 
 
 def luminance(colour: tuple[float, ...]) -> float:
