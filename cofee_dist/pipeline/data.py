@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from cofee_dist.artifacts import file_digest
 from cofee_dist.config import Config, LabelledFile
 from cofee_dist.errors import UserError
+from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.progress import StageProgress, count
 from cofee_dist.pipeline.runner import Runner
 
@@ -48,20 +48,9 @@ def spark() -> Iterator[Spark]:
         found.close()
 
 
-def digest_of_input(path: str, what: str) -> str:
-    """A user's file as an input of a stage; UserError where it is not there."""
-    if not Path(path).is_file():
-        raise UserError(
-            f"{what} does not exist", where=path, fix="correct the path; it is relative to the folder you are in"
-        )
-    return file_digest(path)
-
-
 def corpus_stage(runner: Runner, engine: Spark) -> Path:
     """Dump to D_g: ``sentences/`` and ``quarantine/``."""
     config = runner.config
-    if not config.corpus.dumps:
-        raise UserError("no dump to read", where="corpus.dumps", fix="--set 'corpus.dumps=[enwiki-….xml.bz2]'")
     inputs = {path: digest_of_input(path, "the dump") for path in config.corpus.dumps}
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from cofee_dist.artifacts import write_json
 from cofee_dist.config import Config, LabelledFile
 from cofee_dist.evaluate.readers import read_labelled
 from cofee_dist.evaluate.scorer import Score, score
-from cofee_dist.pipeline.data import digest_of_input
+from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.models import load_model
 from cofee_dist.pipeline.progress import StageProgress
 from cofee_dist.pipeline.runner import Runner

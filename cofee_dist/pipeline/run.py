@@ -14,6 +14,7 @@ from cofee_dist.config import Config
 from cofee_dist.config_file import dump_yaml
 from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark
 from cofee_dist.pipeline.evaluation import evaluation_stage
+from cofee_dist.pipeline.inputs import check_dumps, check_inputs
 from cofee_dist.pipeline.models import quiet_transformers
 from cofee_dist.pipeline.progress import RunProgress
 from cofee_dist.pipeline.runner import Runner
@@ -33,7 +34,13 @@ def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] 
     checkpoint. ``next_lines`` are the commands that the report suggests.
     """
     with _running(config, progress) as runner:
+        check_inputs(config)
+        if config.encoder.scratch is None:
+            # Before the corpus: that an encoder cannot be read is told now, not hours later.
+            base_stage(runner)
         sentences, labels = _data(runner)
+        if config.encoder.scratch is not None:
+            base_stage(runner)
         _train(runner, sentences, labels)
         evaluation_stage(runner)
         return _report(runner, next_lines)
@@ -42,6 +49,7 @@ def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] 
 def build_corpus(config: Config, progress: RunProgress) -> None:
     """Only D_g and the first D_s; ``pretrain`` with the same config goes on from there."""
     with _running(config, progress) as runner:
+        check_dumps(config)
         _data(runner)
 
 
@@ -82,8 +90,9 @@ def _data(runner: Runner) -> tuple[Path, Path]:
 
 
 def _train(runner: Runner, sentences: Path, labels: Path) -> None:
+    from cofee_dist.train.ray_worker import stop_apart
+
     config = runner.config
-    base_stage(runner, sentences)
     if not config.evaluation.ablations:
         _main_stages(runner, sentences, labels)
     elif config.engine.parallel_stages == 1:
@@ -92,7 +101,12 @@ def _train(runner: Runner, sentences: Path, labels: Path) -> None:
     else:
         with ThreadPoolExecutor(1) as beside:
             ablations = beside.submit(_ablations, runner, labels, apart=True)
-            _main_stages(runner, sentences, labels)
+            try:
+                _main_stages(runner, sentences, labels)
+            except BaseException:
+                # The block would wait for the ablations: minutes, before the person sees the error.
+                stop_apart()
+                raise
             ablations.result()
 
 

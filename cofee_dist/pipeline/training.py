@@ -8,7 +8,8 @@ from typing import Any
 
 from cofee_dist.artifacts import path_digest
 from cofee_dist.config import Config, Esi, Fet, Nee
-from cofee_dist.pipeline.data import digest_of_input, validation_file
+from cofee_dist.pipeline.data import validation_file
+from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.progress import StageProgress, count
 from cofee_dist.pipeline.runner import Runner
 
@@ -16,8 +17,8 @@ from cofee_dist.pipeline.runner import Runner
 _SPEED_ONLY = {"checkpoint_every_steps", "device", "cpu_threads", "parallel_stages"}
 
 
-def base_stage(runner: Runner, sentences: Path) -> Path:
-    """The untrained model that every training begins with."""
+def base_stage(runner: Runner) -> Path:
+    """The untrained model that every training begins with; a random encoder's vocabulary wants D_g first."""
     config = runner.config
     inputs = {}
     if config.encoder.scratch is not None:
@@ -31,6 +32,7 @@ def base_stage(runner: Runner, sentences: Path) -> Path:
 
         texts: list[str] = []
         if config.encoder.scratch is not None:
+            sentences = config.run_folder / "corpus" / "sentences"
             texts = [*read_sentences(sentences).column("text").to_pylist(), *config.questions.values()]
         return make_base_model(config, texts, folder / "model")
 

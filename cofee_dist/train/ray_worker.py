@@ -49,6 +49,12 @@ def fit_apart(job: StageJob) -> dict[str, Any]:
         return pool.submit(fit, job).result()
 
 
+def stop_apart() -> None:
+    """End the processes of ``fit_apart``; whoever waits for one gets a ``BrokenProcessPool``."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+
+
 def _train_loop(settings: dict[str, Any]) -> None:
     import ray.train
 

@@ -92,8 +92,9 @@ def make_facts(
 def weighted_sample(rng: random.Random, items: Sequence[Item], size: int) -> list[Item]:
     """Different items, frequent ones more likely."""
     chosen: list[Item] = []
+    weights = [item.weight for item in items]
     while len(chosen) < min(size, len(items)):
-        (item,) = rng.choices(items, [item.weight for item in items])
+        (item,) = rng.choices(items, weights)
         if item not in chosen:
             chosen.append(item)
     return chosen

@@ -38,7 +38,7 @@ class Size:
 
 SIZES = {
     "quickstart": Size(
-        items_per_kind=60, article_share=0.28, topic_pages=100, validation=300, test=500, pages_per_stream=100
+        items_per_kind=300, article_share=0.056, topic_pages=280, validation=300, test=500, pages_per_stream=100
     ),
     "tiny": Size(items_per_kind=10, article_share=0.25, topic_pages=2, validation=30, test=40, pages_per_stream=20),
 }

@@ -195,6 +195,23 @@ def test_a_changed_config_runs_what_depends_on_it(world, copied):
     assert json.loads((copied / "fet" / "manifest.json").read_text())["counts"]["clusters"] == 5
 
 
+def test_clusters_are_compared_with_those_of_the_epoch_before(world, first):
+    shares = [line.get("moved_share") for line in read_metrics(run_folder(world) / "fet" / "metrics.jsonl")]
+    (share,) = [share for share in shares if share is not None]
+    assert 0 <= share < 1
+
+
+def test_an_error_in_a_stage_ends_the_ablation_that_trains_beside_it(world, copied):
+    for name in ("esi", "nee", "fet", "nee_without_esi", "mrc_ner"):
+        shutil.rmtree(copied / name)
+    settings = [f"runs={copied.parent}", "tracking.uri=null", "engine.parallel_stages=2", "stages.esi.min_anchors=99"]
+    done = cofee("pretrain", "-c", str(world / "run.yaml"), *(part for one in settings for part in ("--set", one)))
+    assert done.returncode == 2, done.stderr
+    assert "stage esi has no sentences" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (copied / "nee_without_esi" / "manifest.json").exists()
+
+
 @pytest.mark.parametrize("stage", ["esi", "nee", "fet"])
 def test_killed_in_a_stage_and_run_again_gives_the_same_model(world, first, copied, stage):
     whole = run_folder(world)

@@ -76,7 +76,7 @@ def test_names_alone_do_not_decide(quickstart):
     for (surface, type_), count in _surfaces(_records(quickstart.truth)).items():
         by_surface.setdefault(surface, Counter())[type_] += count
     ambiguous = [types for types in by_surface.values() if len(types) > 1]
-    assert sum(types.total() for types in ambiguous) > 0.03 * sum(types.total() for types in by_surface.values())
+    assert sum(types.total() for types in ambiguous) > 0.02 * sum(types.total() for types in by_surface.values())
 
 
 def test_the_test_set_has_what_the_wiki_lacks(quickstart):

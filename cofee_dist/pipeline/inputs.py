@@ -1,0 +1,58 @@
+"""What can be known to be wrong with a config's files before the first stage, instead of hours into the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cofee_dist.artifacts import file_digest
+from cofee_dist.config import Config
+from cofee_dist.corpus.dump import read_site
+from cofee_dist.errors import UserError
+from cofee_dist.evaluate.readers import read_labelled
+from cofee_dist.labels.gazetteer import read_gazetteers
+
+
+def check_inputs(config: Config) -> None:
+    """Open every file that the run will read: heads of dumps, gazetteers and labelled sentences as a whole.
+
+    Raises:
+        UserError: The first that is missing, is not what it should be, or does not fit the task.
+    """
+    check_dumps(config)
+    read_gazetteers(config.task, config.labels)
+    evaluation = config.evaluation
+    for what, file in (("validation", evaluation.validation), ("test", evaluation.test)):
+        if file is not None:
+            must_exist(file.path, f"the {what} file")
+            read_labelled(file, config.task.types)
+    others = {
+        "the truth": evaluation.truth,
+        "the file of examples": evaluation.examples,
+        "the DeepSpeed config": config.engine.deepspeed_config,
+    }
+    for what, path in others.items():
+        if path is not None:
+            must_exist(path, what)
+
+
+def check_dumps(config: Config) -> None:
+    """See that there are dumps, and that each begins as a MediaWiki dump does."""
+    if not config.corpus.dumps:
+        raise UserError("no dump to read", where="corpus.dumps", fix="--set 'corpus.dumps=[enwiki-….xml.bz2]'")
+    for path in config.corpus.dumps:
+        must_exist(path, "the dump")
+        read_site(path)
+
+
+def must_exist(path: str, what: str) -> None:
+    """UserError where a user's file is not there."""
+    if not Path(path).is_file():
+        raise UserError(
+            f"{what} does not exist", where=path, fix="correct the path; it is relative to the folder you are in"
+        )
+
+
+def digest_of_input(path: str, what: str) -> str:
+    """A user's file as an input of a stage; UserError where it is not there."""
+    must_exist(path, what)
+    return file_digest(path)

@@ -1,0 +1,78 @@
+"""A file that is wrong is told before anything runs."""
+
+from __future__ import annotations
+
+import bz2
+
+import pytest
+
+from cofee_dist.config_file import config_from
+from cofee_dist.errors import UserError
+from cofee_dist.pipeline.inputs import check_inputs
+
+DUMP = '<mediawiki xml:lang="en"><siteinfo/></mediawiki>'
+RIGHT = {
+    "dump.xml.bz2": bz2.compress(DUMP.encode()),
+    "PER.txt": b"Ada Lovelace\n",
+    "validation.conll": b"Ada B-PER\n\n",
+    "test.conll": b"Ada B-PER\n\n",
+    "truth.jsonl": b"",
+    "examples.txt": b"Ada\n",
+    "zero.json": b"{}",
+}
+
+
+def check(folder, **changed):
+    for name, content in RIGHT.items():
+        (folder / name).write_bytes(content)
+    for name, content in changed.pop("files", {}).items():
+        (folder / name).write_bytes(content) if content is not None else (folder / name).unlink()
+    check_inputs(
+        config_from(
+            {
+                "name": "x",
+                "task": {"types": {"PER": {"question": "persons", "gazetteers": [str(folder / "PER.txt")]}}},
+                "corpus": {"dumps": changed.get("dumps", [str(folder / "dump.xml.bz2")])},
+                "encoder": {"scratch": {}},
+                "engine": {"deepspeed_config": str(folder / "zero.json")},
+                "evaluation": {
+                    "validation": {"path": str(folder / "validation.conll")},
+                    "test": {"path": str(folder / "test.conll")},
+                    "truth": str(folder / "truth.jsonl"),
+                    "examples": str(folder / "examples.txt"),
+                },
+            }
+        )
+    )
+
+
+def test_what_is_right_passes(tmp_path):
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_missing_file_is_named(tmp_path, name):
+    with pytest.raises(UserError) as told:
+        check(tmp_path, files={name: None})
+    assert name in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("dump.xml.bz2", b"no dump at all", "neither XML nor"),
+        ("dump.xml.bz2", bz2.compress(b"<html></html>"), "not a MediaWiki dump"),
+        ("PER.txt", b"\n\n", "no entries"),
+        ("validation.conll", b"Ada B-ORG\n\n", "ORG"),
+        ("test.conll", b"Ada\n\n", "no label in column"),
+    ],
+)
+def test_a_file_that_is_something_else_is_named(tmp_path, name, content, told):
+    with pytest.raises(UserError, match=told) as error:
+        check(tmp_path, files={name: content})
+    assert name in str(error.value)
+
+
+def test_no_dump_is_told_with_the_setting(tmp_path):
+    with pytest.raises(UserError, match=r"corpus\.dumps"):
+        check(tmp_path, dumps=[])
