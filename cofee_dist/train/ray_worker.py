@@ -22,12 +22,17 @@ def fit(job: StageJob) -> dict[str, Any]:
     """
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     workers = job.config.engine.workers
-    if workers == 0:
-        logging.getLogger("ray.train").setLevel(logging.WARNING)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.train").setLevel(logging.WARNING)
+    if workers > 0 and not ray.is_initialized():
+        # Joins the cluster of `ray job submit`, or starts one here. Workers' logs stay in files: the bars are to be
+        # seen, and what makes a worker fail is in the exception.
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
     trainer = TorchTrainer(
         _train_loop,
         train_loop_config={"job": job},
