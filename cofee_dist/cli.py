@@ -50,6 +50,35 @@ def pretrain(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = 
     _run(load_config(config, overrides or []), dry_run)
 
 
+@app.command()
+def download(
+    language: Annotated[str, typer.Argument(help="Of the Wikipedia: en, de, zh, simple.")],
+    date: Annotated[str, typer.Option(help="YYYYMMDD, or latest: the newest dump that is finished.")] = "latest",
+    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("dumps"),
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option(help="In place of dumps.wikimedia.org; may be repeated: the next one is asked when one fails."),
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="Numbered parts in place of the one file: all, a number, or a pattern; may be repeated."),
+    ] = None,
+    contact: Annotated[
+        str | None, typer.Option(help="E-mail address or page to send along: Wikimedia wants to know who asks.")
+    ] = None,
+) -> None:
+    """Fetch a Wikipedia's dump, resumed and verified; prints the line to type next."""
+    from cofee_dist.corpus.download import download_dump, next_command
+    from cofee_dist.corpus.dump_files import WIKIMEDIA
+    from cofee_dist.corpus.web import Web
+    from cofee_dist.pipeline.download_progress import DownloadProgress
+
+    with DownloadProgress() as shown:
+        web = Web(contact, waiting=shown.waiting)
+        paths = download_dump(web, mirror or [WIKIMEDIA], language, date, folder, shown, part or [])
+    typer.echo(next_command(paths))
+
+
 @app.command("build-corpus")
 def build_corpus(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Only the first two stages: dump to sentences with anchors, and their first weak labels."""
@@ -171,7 +200,7 @@ def main(before: list[str] | None = None) -> None:
     except UserError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
-        _fail("stopped; the same command goes on from the last finished stage or checkpoint", 130)
+        _fail("stopped; the same command goes on from the last finished stage, checkpoint or byte", 130)
     except FloatingPointError as error:
         _fail(str(error), 1)
     except BrokenPipeError:
