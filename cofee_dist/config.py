@@ -11,6 +11,7 @@ Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+Chinese = Literal["none", "simplified", "traditional"]
 
 
 class Tree(BaseModel):
@@ -106,11 +107,15 @@ class Corpus(Tree):
 
 
 class Labels(Tree):
-    """From D_g to the first D_s: which anchors a gazetteer types."""
+    """From D_g to the first D_s: which anchors a gazetteer types.
+
+    ``chinese`` is the variant in which entries, anchors and text are compared (see ``labels.chinese``).
+    """
 
     match_on: Literal["surface", "target", "both"] = "surface"
     ambiguity: Literal["keep_all", "drop"] = "keep_all"
     ignore_case: bool = False
+    chinese: Chinese = "none"
 
 
 class ScratchEncoder(Tree):

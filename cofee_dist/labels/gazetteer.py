@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 import pyarrow as pa
 
-from cofee_dist.config import Labels, Task
+from cofee_dist.config import Chinese, Labels, Task
 from cofee_dist.labels.gazetteer_files import read_entries
 from cofee_dist.labels.normalise import normalise_array
 
@@ -39,6 +39,7 @@ class Gazetteer:
     counts: Mapping[str, TypeCounts]
     files: Mapping[str, tuple[str, ...]]
     ignore_case: bool = False
+    chinese: Chinese = "none"
 
     def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every entry with the types that it labels, which are none for a dropped one."""
@@ -82,11 +83,11 @@ def build_gazetteer(
     if labels.ambiguity == "drop":
         entries = {entry: types for entry, types in types_of.items() if len(types) == 1}
     counts = {name: TypeCounts(distinct[name], lines[name] - distinct[name], shared[name]) for name in lists}
-    return Gazetteer(entries, ambiguous, counts, dict(files or {}), labels.ignore_case)
+    return Gazetteer(entries, ambiguous, counts, dict(files or {}), labels.ignore_case, labels.chinese)
 
 
 def _normalised(raw_entries: Iterable[str], labels: Labels) -> Iterator[str]:
     """Block by block, so that a long list is in memory once."""
     entries = iter(raw_entries)
     while block := list(islice(entries, _BLOCK)):
-        yield from normalise_array(pa.array(block, pa.string()), labels.ignore_case).to_pylist()
+        yield from normalise_array(pa.array(block, pa.string()), labels.ignore_case, labels.chinese).to_pylist()

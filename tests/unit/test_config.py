@@ -73,6 +73,7 @@ def test_every_field_is_read_somewhere():
         ("task.types.PER.gazetteers=[{path: a.jsonl, header: true}]", "JSONL has no 'header'"),
         ("task.types.PER.gazetteers=[{path: a.jsonl, aliases: 1}]", "'aliases' is the name of a field"),
         ("task.types.PER.gazetteers=[{path: a.csv, header: false, aliases: x}]", "without a header 'aliases' is"),
+        ("labels.chinese=mandarin", "'none', 'simplified' or 'traditional'"),
         ("corpus.min_anchors=0", "corpus.min_anchors: Input should be greater than 0"),
         ("stages.nee.picking=both", "'replace', 'union' or 'none'"),
         ("name=a/b", "name: String should match pattern"),
