@@ -48,6 +48,10 @@ class Gazetteer:
             if entry not in self.entries:
                 yield entry, ()
 
+    def types_of(self, entry: str) -> tuple[str, ...]:
+        """The types whose lists have the entry, dropped or not."""
+        return self.entries.get(entry) or self.ambiguous.get(entry, ())
+
 
 def read_gazetteers(task: Task, labels: Labels) -> Gazetteer:
     """Read the word lists of every type, in the formats and encodings that the config says.

@@ -134,6 +134,7 @@ def test_the_join_equals_a_loop(
         by_entry = {entry: count for entry, count in hits.items() if name in entries.get(entry, ())}
         assert {hit["entry"]: hit["count"] for hit in of_type["top_hits"]} == by_entry
         assert of_type["entries_hit"] == len(by_entry)
+        assert not set(of_type["never_hit"]["examples"]) & set(hits)
 
 
 def test_a_shuffled_join_gives_the_same_files(
