@@ -21,7 +21,7 @@ MANIFEST = "manifest.json"
 STARTED = "started.json"
 _WHOLE_FILE_BYTES = 256 * 2**20
 _SAMPLE_BYTES = 2**20
-_VERSIONED = ("torch", "transformers", "pyspark", "ray", "deepspeed", "mlflow", "pyarrow")
+_VERSIONED = ("torch", "transformers", "pyspark", "ray", "deepspeed", "mlflow", "pyarrow", "opencc")
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain, islice
 
 import pyarrow as pa
 
-from cofee_dist.config import Labels, Task
-from cofee_dist.errors import UserError
+from cofee_dist.config import Chinese, Labels, Task
+from cofee_dist.labels.gazetteer_files import read_entries
 from cofee_dist.labels.normalise import normalise_array
+
+_BLOCK = 2**16
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Gazetteer:
     counts: Mapping[str, TypeCounts]
     files: Mapping[str, tuple[str, ...]]
     ignore_case: bool = False
+    chinese: Chinese = "none"
 
     def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every entry with the types that it labels, which are none for a dropped one."""
@@ -45,34 +48,38 @@ class Gazetteer:
             if entry not in self.entries:
                 yield entry, ()
 
+    def types_of(self, entry: str) -> tuple[str, ...]:
+        """The types whose lists have the entry, dropped or not."""
+        return self.entries.get(entry) or self.ambiguous.get(entry, ())
+
 
 def read_gazetteers(task: Task, labels: Labels) -> Gazetteer:
-    """Read the word lists of every type: UTF-8, an entry a line, blank lines skipped.
+    """Read the word lists of every type, in the formats and encodings that the config says.
 
-    Raises UserError for a file that is missing, not UTF-8 text (naming the line) or without entries.
+    Raises UserError as ``read_entries`` does.
     """
     lists = {
-        name: [line for file in entity_type.gazetteers for line in _read_entries(Path(file))]
-        for name, entity_type in task.types.items()
+        name: chain.from_iterable(map(read_entries, entity_type.gazetteers)) for name, entity_type in task.types.items()
     }
-    files = {name: entity_type.gazetteers for name, entity_type in task.types.items()}
+    files = {name: tuple(file.path for file in entity_type.gazetteers) for name, entity_type in task.types.items()}
     return build_gazetteer(lists, labels, files)
 
 
 def build_gazetteer(
     lists: Mapping[str, Iterable[str]], labels: Labels, files: Mapping[str, tuple[str, ...]] | None = None
 ) -> Gazetteer:
-    """Merge word lists (type to raw entries) under ``labels.ambiguity`` and ``labels.ignore_case``."""
+    """Merge word lists (type to raw entries, each gone through once) as ``labels`` says."""
     types_of: dict[str, tuple[str, ...]] = {}
     lines, distinct = Counter[str](), Counter[str]()
     for name, raw_entries in lists.items():
-        for entry in normalise_array(pa.array(raw_entries, pa.string()), labels.ignore_case).to_pylist():
+        alone = (name,)
+        for entry in _normalised(raw_entries, labels):
             if not entry:
                 continue
             lines[name] += 1
-            types = types_of.get(entry, ())
-            if not types or types[-1] != name:
-                types_of[entry] = (*types, name)
+            types = types_of.get(entry)
+            if types is None or types[-1] != name:
+                types_of[entry] = (*types, name) if types else alone
                 distinct[name] += 1
     ambiguous = {entry: types for entry, types in types_of.items() if len(types) > 1}
     shared = Counter(name for types in ambiguous.values() for name in types)
@@ -80,36 +87,11 @@ def build_gazetteer(
     if labels.ambiguity == "drop":
         entries = {entry: types for entry, types in types_of.items() if len(types) == 1}
     counts = {name: TypeCounts(distinct[name], lines[name] - distinct[name], shared[name]) for name in lists}
-    return Gazetteer(entries, ambiguous, counts, dict(files or {}), labels.ignore_case)
+    return Gazetteer(entries, ambiguous, counts, dict(files or {}), labels.ignore_case, labels.chinese)
 
 
-def _read_entries(path: Path) -> list[str]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"cannot read the gazetteer: {error.strerror}",
-            where=path,
-            fix="correct the path in task.types.<type>.gazetteers (relative paths start at the working folder)",
-        ) from error
-    if b"\0" in data:
-        raise UserError("the gazetteer is not UTF-8 text (it holds zero bytes)", where=path, fix=_SAVE_AS_UTF8)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        # The decoder may count from after the byte order mark.
-        line = bytes(error.object[: error.start]).count(b"\n") + 1
-        raise UserError(
-            f"the gazetteer is not UTF-8 (byte 0x{error.object[error.start]:02x})",
-            where=f"{path}, line {line}",
-            fix=_SAVE_AS_UTF8,
-        ) from error
-    # Not splitlines(): it would also cut at rare separators that normalisation reads as spaces.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    entries = [line for line in lines if line.strip()]
-    if not entries:
-        raise UserError("the gazetteer has no entries", where=path, fix="write one entry a line, or remove the file")
-    return entries
-
-
-_SAVE_AS_UTF8 = "save the file as UTF-8, one entry a line"
+def _normalised(raw_entries: Iterable[str], labels: Labels) -> Iterator[str]:
+    """Block by block, so that a long list is in memory once."""
+    entries = iter(raw_entries)
+    while block := list(islice(entries, _BLOCK)):
+        yield from normalise_array(pa.array(block, pa.string()), labels.ignore_case, labels.chinese).to_pylist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import nsmallest
+from itertools import islice
 from typing import Any
 
 from cofee_dist.config import Labels
@@ -23,13 +24,17 @@ def match_report(gazetteer: Gazetteer, hits: Mapping[str, int], anchors: int) ->
 
     Returns:
         anchors, anchors_typed, coverage (their share), types (for each type: entries, duplicates, ambiguous,
-        entries_hit, anchors_typed, coverage, top_hits, top_ambiguous), warnings.
+        entries_hit, anchors_typed, coverage, top_hits, top_ambiguous, never_hit), warnings. ``never_hit`` counts the
+        entries that no anchor named; its examples are the first of them as the lists have them, dropped ones last.
     """
     labelling = {entry: count for entry, count in hits.items() if entry in gazetteer.entries}
     shared = {entry: count for entry, count in hits.items() if entry in gazetteer.ambiguous}
     typed = sum(labelling.values())
     types = {
-        name: _type_report(gazetteer, name, _of_type(labelling, gazetteer.entries, name), shared, anchors)
+        name: {
+            **_type_report(gazetteer, name, _of_type(labelling, gazetteer.entries, name), shared, anchors),
+            "never_hit": _never_hit(gazetteer, name, hits),
+        }
         for name in gazetteer.counts
     }
     warnings = [
@@ -59,6 +64,8 @@ def require_matches(report: Mapping[str, Any], gazetteer: Gazetteer, labels: Lab
     advice = ["check that the gazetteers are in the language of the dump"]
     if not labels.ignore_case:
         advice.append("set labels.ignore_case=true if their case differs")
+    if labels.chinese == "none" and any(map(_has_han, gazetteer.entries)):
+        advice.append("set labels.chinese=simplified if one is in simplified and the other in traditional Chinese")
     if labels.match_on != "both":
         advice.append("set labels.match_on=both to compare with the titles of linked pages as well")
     if labels.ambiguity == "drop":
@@ -90,6 +97,13 @@ def _type_report(
     }
 
 
+def _never_hit(gazetteer: Gazetteer, name: str, hits: Mapping[str, int]) -> dict[str, Any]:
+    """Entries of a type, dropped ones included, that no anchor named."""
+    hit = sum(name in gazetteer.types_of(entry) for entry in hits)
+    unseen = (entry for entry, _ in gazetteer.names() if entry not in hits and name in gazetteer.types_of(entry))
+    return {"count": gazetteer.counts[name].entries - hit, "examples": list(islice(unseen, _TOP))}
+
+
 def _of_type(hits: Mapping[str, int], types: Mapping[str, tuple[str, ...]], name: str) -> dict[str, int]:
     return {entry: count for entry, count in hits.items() if name in types[entry]}
 
@@ -97,6 +111,10 @@ def _of_type(hits: Mapping[str, int], types: Mapping[str, tuple[str, ...]], name
 def _top(hits: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
     best = nsmallest(_TOP, hits, key=lambda hit: (-hit[1], hit[0]))
     return [{"entry": entry, "count": count} for entry, count in best]
+
+
+def _has_han(entry: str) -> bool:
+    return any("\u4e00" <= character <= "\u9fff" for character in entry)
 
 
 def _share(part: int, whole: int) -> float:

@@ -69,7 +69,7 @@ class Matcher:
         names = dict(gazetteer.names())
         self.entries, self.types = list(names), list(names.values())
         self._index = {entry: index for index, entry in enumerate(self.entries)}
-        self._ignore_case = gazetteer.ignore_case
+        self._ignore_case, self._chinese = gazetteer.ignore_case, gazetteer.chinese
         self._longest = max(map(len, self.entries), default=0)
         # Where the entry itself lies in its marked form: a marker before it, a marker behind it.
         edges = [(_is_word(entry[0]), _is_word(entry[-1])) for entry in self.entries]
@@ -100,7 +100,7 @@ class Matcher:
         return Hits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _find_in_chunk(self, texts: Sequence[str]) -> Hits:
-        aligned = [align(text, self._ignore_case) for text in texts]
+        aligned = [align(text, self._ignore_case, self._chinese) for text in texts]
         text_ends = np.cumsum(np.array([len(spelled) + 1 for spelled, _ in aligned]))
         marked, markers = _mark(_BETWEEN_TEXTS.join([spelled for spelled, _ in aligned]))
         found = self._automaton.find_matches_as_indexes(marked)

@@ -1,4 +1,7 @@
-"""The one form in which gazetteer entries, anchors and text are compared: NFKC, single spaces, perhaps no case."""
+"""The one form in which gazetteer entries, anchors and text are compared.
+
+NFKC and single spaces always; without case, and in one variant of Chinese, where the config says so.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,24 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cofee_dist.config import Chinese
+from cofee_dist.labels.chinese import convert
+
 _PLAIN_ASCII = r"^[!-~]+( [!-~]+)*$"
 _ODD_SPACE = re.compile(r"\s\s|[^\S ]")
 _ODD_SPACES = re.compile(r"\s\s+|[^\S ]")
 _TITLE_SUFFIX = r"\s*\([^()]*\)\s*$"
 
 
-def normalise(text: str, ignore_case: bool = False) -> str:
+def normalise(text: str, ignore_case: bool = False, chinese: Chinese = "none") -> str:
     """NFKC, runs of whitespace as one space, none at the ends; with ``ignore_case`` folded as Unicode folds case.
 
-    Idempotent: ``normalise(normalise(x)) == normalise(x)``.
+    ``chinese`` is the variant to spell Han characters in. Idempotent: ``normalise(normalise(x)) == normalise(x)``.
     """
-    return " ".join(_fold(text, ignore_case).split())
+    return convert(" ".join(_fold(text, ignore_case).split()), chinese)
 
 
-def normalise_array(texts: pa.Array, ignore_case: bool = False) -> pa.Array:
+def normalise_array(texts: pa.Array, ignore_case: bool = False, chinese: Chinese = "none") -> pa.Array:
     """``normalise`` of every string of an Arrow array (nulls stay), without Python for plain ASCII."""
     texts = pc.cast(texts, pa.string())
     plain = pc.match_substring_regex(texts, _PLAIN_ASCII)
@@ -31,7 +37,7 @@ def normalise_array(texts: pa.Array, ignore_case: bool = False) -> pa.Array:
     if pc.all(plain, min_count=0).as_py():
         return folded
     odd = pc.invert(pc.fill_null(plain, True))
-    spelled = [normalise(text, ignore_case) for text in texts.filter(odd).to_pylist()]
+    spelled = [normalise(text, ignore_case, chinese) for text in texts.filter(odd).to_pylist()]
     return pc.replace_with_mask(folded, odd, pa.array(spelled, pa.string()))
 
 
@@ -41,7 +47,7 @@ def base_titles(titles: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(bases, ""), titles, bases)
 
 
-def align(text: str, ignore_case: bool = False) -> tuple[str, list[int] | None]:
+def align(text: str, ignore_case: bool = False, chinese: Chinese = "none") -> tuple[str, list[int] | None]:
     """The text as ``normalise`` would spell it (but with a space left at either end), and how to get back.
 
     Returns the spelled text and its borders: ``borders[i]`` is the offset in ``text`` of the border before the
@@ -55,8 +61,9 @@ def align(text: str, ignore_case: bool = False) -> tuple[str, list[int] | None]:
     if folded != text and _irregular(ignore_case).search(text):
         folded, borders = _align_groups(text, ignore_case)
     if _ODD_SPACE.search(folded):
-        return _collapse_spaces(folded, borders or list(range(len(text) + 1)))
-    return folded, borders
+        folded, borders = _collapse_spaces(folded, borders or list(range(len(text) + 1)))
+    # Last: it moves no border, for a character stays one.
+    return convert(folded, chinese), borders
 
 
 def _fold(text: str, ignore_case: bool) -> str:

@@ -99,7 +99,7 @@ def _anchor_names(sentences: DataFrame, labels: Labels) -> DataFrame:
         F.expr("substring(text, anchor.start + 1, anchor.end - anchor.start)").alias("surface"),
         F.col("anchor.target").alias("title"),
     )
-    name, base = _normalisers(labels.ignore_case)
+    name, base = _normalisers(labels)
     names: dict[str, list[Column]] = {
         "surface": [name("surface")],
         "target": [name("title"), base("title")],
@@ -109,15 +109,17 @@ def _anchor_names(sentences: DataFrame, labels: Labels) -> DataFrame:
     return wide.select(*KEY, "start", "end", F.posexplode("names").alias("rank", "name"))
 
 
-def _normalisers(ignore_case: bool) -> tuple[Callable[..., Column], Callable[..., Column]]:
+def _normalisers(labels: Labels) -> tuple[Callable[..., Column], Callable[..., Column]]:
     """Spark functions that normalise a name, and a title without suffix, exactly as entries are."""
     from pyspark.sql.functions import arrow_udf
 
+    ignore_case, chinese = labels.ignore_case, labels.chinese
+
     def normalised(texts: pa.Array) -> pa.Array:
-        return normalise_array(texts, ignore_case)
+        return normalise_array(texts, ignore_case, chinese)
 
     def normalised_base(titles: pa.Array) -> pa.Array:
-        return normalise_array(base_titles(titles), ignore_case)
+        return normalise_array(base_titles(titles), ignore_case, chinese)
 
     # Spark reads the kind of function off its annotations, which its own type stubs do not know.
     return arrow_udf(normalised, "string"), arrow_udf(normalised_base, "string")  # type: ignore[call-overload]

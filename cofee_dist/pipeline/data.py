@@ -72,13 +72,14 @@ def _tell_corpus(counts: Mapping[str, Any]) -> str:
 def labels_stage(runner: Runner, engine: Spark, sentences: Path) -> Path:
     """D_g to D_s, iteration 0 of the ledger; without a validation file a share of it is held out."""
     config = runner.config
-    paths = {path for entity_type in config.task.types.values() for path in entity_type.gazetteers}
+    lists = {name: entity_type.gazetteers for name, entity_type in config.task.types.items()}
+    paths = {file.path for files in lists.values() for file in files}
     inputs = {path: digest_of_input(path, "the gazetteer") for path in sorted(paths)}
     inputs["corpus"] = runner.fingerprint("corpus")
     hold_out = config.evaluation.validation is None
     settings = {
         **config.labels.model_dump(mode="json"),
-        "gazetteers": {name: list(entity_type.gazetteers) for name, entity_type in config.task.types.items()},
+        "gazetteers": {name: [file.model_dump(mode="json") for file in files] for name, files in lists.items()},
         "held_out_share": config.evaluation.held_out_share if hold_out else 0,
         "seed": config.seed if hold_out else None,
     }

@@ -35,6 +35,7 @@ _ANCHORS = [
     ("STRASSE", "Road"),
     ("i̇nönü", "İsmet İnönü"),
     ("東京", "東京都"),
+    ("东京", "东京都"),
     ("nasa", "NASA"),
     ("D.C.", "Washington (city)"),
     ("A\u030angström", "Unit"),
@@ -96,7 +97,8 @@ def _oracle(rows: list[dict[str, Any]], task: Task, labels: Labels) -> tuple[lis
             surface, title = row["text"][anchor["start"] : anchor["end"]], anchor["target"]
             base = title[: title.rindex("(")] if title.endswith(")") else title
             candidates = {"surface": [surface], "target": [title, base], "both": [title, surface, base]}
-            for name in (normalise(candidate, labels.ignore_case) for candidate in candidates[labels.match_on]):
+            for candidate in candidates[labels.match_on]:
+                name = normalise(candidate, labels.ignore_case, labels.chinese)
                 if name in gazetteer:
                     hits[name] += 1
                     entities += [Entity(anchor["start"], anchor["end"], t, "gazetteer") for t in gazetteer[name]]
@@ -108,11 +110,13 @@ def _oracle(rows: list[dict[str, Any]], task: Task, labels: Labels) -> tuple[lis
 
 
 @pytest.mark.parametrize("match_on", ["surface", "target", "both"])
-@pytest.mark.parametrize(("ambiguity", "ignore_case"), [("keep_all", False), ("drop", True)])
+@pytest.mark.parametrize(
+    "settings", [{}, {"ambiguity": "drop", "ignore_case": True, "chinese": "simplified"}], ids=["plain", "folded"]
+)
 def test_the_join_equals_a_loop(
-    spark: Any, sentences_path: Path, task: Task, tmp_path: Path, match_on: Any, ambiguity: Any, ignore_case: bool
+    spark: Any, sentences_path: Path, task: Task, tmp_path: Path, match_on: Any, settings: dict[str, Any]
 ) -> None:
-    labels = Labels(match_on=match_on, ambiguity=ambiguity, ignore_case=ignore_case)
+    labels = Labels(match_on=match_on, **settings)
     counts, report = type_anchors(spark, sentences_path, tmp_path, task, labels)
     expected, hits = _oracle(_sentences(), task, labels)
 
@@ -130,6 +134,7 @@ def test_the_join_equals_a_loop(
         by_entry = {entry: count for entry, count in hits.items() if name in entries.get(entry, ())}
         assert {hit["entry"]: hit["count"] for hit in of_type["top_hits"]} == by_entry
         assert of_type["entries_hit"] == len(by_entry)
+        assert not set(of_type["never_hit"]["examples"]) & set(hits)
 
 
 def test_a_shuffled_join_gives_the_same_files(

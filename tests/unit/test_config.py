@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from cofee_dist import config_file
-from cofee_dist.config import Config, Tree
+from cofee_dist.config import Config, GazetteerFile, Tree
 from cofee_dist.config_file import config_from, dump_yaml, load_config
 from cofee_dist.errors import UserError
 
@@ -64,6 +64,16 @@ def test_every_field_is_read_somewhere():
         ("stages.nee.epoch=3", "did you mean 'epochs'"),
         ("task.types.PER.questions=x", "did you mean 'question'"),
         ("zzz=1", "known here:"),
+        ("task.types.PER.gazetteers=[{path: a, colum: x}]", "gazetteers.0.colum: unknown key; did you mean 'column'"),
+        ("task.types.PER.gazetteers=[3]", "task.types.PER.gazetteers.0"),
+        ("task.types.PER.gazetteers=[{path: a, encoding: latin-eins}]", "unknown encoding: latin-eins"),
+        ("task.types.PER.gazetteers=[{path: a, encoding: hex}]", "not a text encoding"),
+        ("task.types.PER.gazetteers=[{path: a.txt, column: name}]", "a list of format lines has no 'column'"),
+        ("task.types.PER.gazetteers=[{path: a.dic.gz, header: true}]", "a list of format sogou has no 'header'"),
+        ("task.types.PER.gazetteers=[{path: a.jsonl, header: true}]", "JSONL has no 'header'"),
+        ("task.types.PER.gazetteers=[{path: a.jsonl, aliases: 1}]", "'aliases' is the name of a field"),
+        ("task.types.PER.gazetteers=[{path: a.csv, header: false, aliases: x}]", "without a header 'aliases' is"),
+        ("labels.chinese=mandarin", "'none', 'simplified' or 'traditional'"),
         ("corpus.min_anchors=0", "corpus.min_anchors: Input should be greater than 0"),
         ("stages.nee.picking=both", "'replace', 'union' or 'none'"),
         ("name=a/b", "name: String should match pattern"),
@@ -77,6 +87,29 @@ def test_every_field_is_read_somewhere():
 def test_a_mistake_names_the_place_and_what_to_do(file, override, told):
     with pytest.raises(UserError, match=re.escape(told)):
         load_config(file, [override])
+
+
+def test_a_gazetteer_is_a_path_or_says_how_to_read_it(file):
+    settings = "{path: b.tsv, column: 1, aliases: aka}"
+    first, second = load_config(file, [f"task.types.PER.gazetteers=[PER.txt, {settings}]"]).task.types["PER"].gazetteers
+    assert first == GazetteerFile(path="PER.txt")
+    assert (second.path, second.column, second.aliases, second.encoding) == ("b.tsv", 1, "aka", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("x.txt", "lines"),
+        ("x", "lines"),
+        ("x.TSV", "tsv"),
+        ("x.csv.gz", "csv"),
+        ("x.jsonl.bz2", "jsonl"),
+        ("x.dic", "sogou"),
+    ],
+)
+def test_a_gazetteers_name_tells_its_format(name, kind):
+    assert GazetteerFile(path=name).kind == kind
+    assert GazetteerFile(path=name, format="csv").kind == "csv"
 
 
 def test_numbers_in_scientific_notation_are_numbers(file):

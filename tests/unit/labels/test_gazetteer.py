@@ -54,8 +54,8 @@ def test_several_lists_of_a_type_are_one(tmp_path: Path) -> None:
     [
         (b"", "no entries"),
         (b"\n \r\n\t\n", "no entries"),
-        (b"Ada\nBob\ncaf\xe9\n", r"not UTF-8 \(byte 0xe9\)[\s\S]*T.txt, line 3"),
-        (b"\xef\xbb\xbfAda\ncaf\xe9", r"line 2"),
+        (b"Ada\nBob\ncaf\xe9\n", r"not UTF-8 \(byte 0xe9\)[\s\S]*T.txt:3"),
+        (b"\xef\xbb\xbfAda\ncaf\xe9", r"T.txt:2"),
         ("Ada".encode("utf-16"), "zero bytes"),
     ],
 )

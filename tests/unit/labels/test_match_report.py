@@ -28,6 +28,7 @@ def test_a_report() -> None:
         "coverage": 8 / 44,
         "top_hits": [{"entry": "Paris", "count": 5}, {"entry": "Ada", "count": 3}],
         "top_ambiguous": [{"entry": "Paris", "count": 5, "types": ["PER", "LOC"]}],
+        "never_hit": {"count": 1, "examples": ["Bob"]},
     }
     assert report["types"]["ORG"]["entries_hit"] == 0
     assert report["warnings"] == ["no anchor matches an entry of type ORG (ORG.txt): it gets no weak label"]
@@ -38,6 +39,18 @@ def test_dropped_entries_type_nothing_but_are_told() -> None:
     assert report["anchors_typed"] == 6
     assert report["types"]["LOC"]["top_hits"] == [{"entry": "Rome", "count": 3}]
     assert report["types"]["LOC"]["top_ambiguous"][0]["count"] == 5
+
+
+def test_entries_that_no_anchor_named() -> None:
+    lists = {"T": [f"e{n}" for n in range(50, 0, -1)], "U": ["e50", "e49", "x"]}
+    for ambiguity in ("keep_all", "drop"):
+        gazetteer = build_gazetteer(lists, Labels(ambiguity=ambiguity))
+        types = match_report(gazetteer, {"e50": 1, "e47": 2}, 9)["types"]
+        unseen = [f"e{n}" for n in (49, 48, *range(46, 0, -1))]
+        dropped = unseen[1:] if ambiguity == "drop" else unseen
+        assert types["T"]["never_hit"] == {"count": 48, "examples": dropped[:20]}
+        assert types["U"]["never_hit"]["count"] == 2
+        assert sorted(types["U"]["never_hit"]["examples"]) == ["e49", "x"]
 
 
 def test_twenty_at_the_top() -> None:
@@ -58,3 +71,12 @@ def test_advice_fits_the_settings() -> None:
     with pytest.raises(UserError, match="no anchors to match"):
         require_matches(match_report(gazetteer, {}, 0), gazetteer, labels)
     require_matches(match_report(gazetteer, {"ada": 1}, 9), gazetteer, labels)
+    assert "simplified" not in str(caught.value)
+
+
+def test_a_list_in_chinese_may_be_in_the_other_variant() -> None:
+    for labels, told in ((Labels(), True), (Labels(chinese="simplified"), False)):
+        gazetteer = build_gazetteer({"LOC": ["Rome", "北京"]}, labels)
+        with pytest.raises(UserError) as caught:
+            require_matches(match_report(gazetteer, {}, 9), gazetteer, labels)
+        assert ("labels.chinese=simplified" in str(caught.value)) is told

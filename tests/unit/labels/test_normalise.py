@@ -45,8 +45,10 @@ def test_normalising_twice_changes_nothing(text: str, ignore_case: bool) -> None
 
 
 @given(st.text(st.sampled_from(TRICKY)))
+@example("\u0345\uff9e")
 def test_case_does_not_tell_names_apart_when_ignored(text: str) -> None:
-    folded = unicodedata.normalize("NFD", text).casefold()
+    # Not NFD: halfwidth marks move before U+0345 when they decompose, and no more once it is a letter.
+    folded = unicodedata.normalize("NFKD", text).casefold()
     assert normalise(folded, ignore_case=True) == normalise(text, ignore_case=True)
 
 

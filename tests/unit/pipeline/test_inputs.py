@@ -14,6 +14,7 @@ DUMP = '<mediawiki xml:lang="en"><siteinfo/></mediawiki>'
 RIGHT = {
     "dump.xml.bz2": bz2.compress(DUMP.encode()),
     "PER.txt": b"Ada Lovelace\n",
+    "brands.tsv": b"id\tbrand\n1\tIBM\n",
     "validation.conll": b"Ada B-PER\n\n",
     "test.conll": b"Ada B-PER\n\n",
     "truth.jsonl": b"",
@@ -27,11 +28,17 @@ def check(folder, **changed):
         (folder / name).write_bytes(content)
     for name, content in changed.pop("files", {}).items():
         (folder / name).write_bytes(content) if content is not None else (folder / name).unlink()
+    brands = folder / "brands.tsv"
     check_inputs(
         config_from(
             {
                 "name": "x",
-                "task": {"types": {"PER": {"question": "persons", "gazetteers": [str(folder / "PER.txt")]}}},
+                "task": {
+                    "types": {
+                        "PER": {"question": "persons", "gazetteers": [str(folder / "PER.txt")]},
+                        "ORG": {"question": "brands", "gazetteers": [{"path": str(brands), "column": "brand"}]},
+                    }
+                },
                 "corpus": {"dumps": changed.get("dumps", [str(folder / "dump.xml.bz2")])},
                 "encoder": {"scratch": {}},
                 "engine": {"deepspeed_config": str(folder / "zero.json")},
@@ -63,7 +70,8 @@ def test_a_missing_file_is_named(tmp_path, name):
         ("dump.xml.bz2", b"no dump at all", "neither XML nor"),
         ("dump.xml.bz2", bz2.compress(b"<html></html>"), "not a MediaWiki dump"),
         ("PER.txt", b"\n\n", "no entries"),
-        ("validation.conll", b"Ada B-ORG\n\n", "ORG"),
+        ("brands.tsv", b"id\tname\n1\tIBM\n", "no column 'brand'"),
+        ("validation.conll", b"Ada B-GPE\n\n", "GPE"),
         ("test.conll", b"Ada\n\n", "no label in column"),
     ],
 )
