@@ -95,7 +95,11 @@ class Task(Tree):
 
 
 class Corpus(Tree):
-    """From dump to D_g. ``max_sentence_length`` is in words, or in characters for zh, ja and th."""
+    """From dump to D_g; ``dumps`` are paths or URLs of fsspec.
+
+    ``max_sentence_length`` is in words, or in characters for zh, ja and th. ``max_quarantined_share`` is that of pages
+    which cannot be read, and that of the dumps' bytes which are damaged.
+    """
 
     dumps: tuple[str, ...] = ()
     min_anchors: Positive = 4

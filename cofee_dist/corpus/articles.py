@@ -24,7 +24,8 @@ class ArticleReader:
     """Reads pages of one wiki.
 
     ``counts`` holds ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; ``links``, the
-    anchors of all articles; ``candidates`` = sentences + the sum of ``dropped.<reason>``.
+    anchors of all articles; ``candidates`` = sentences + the sum of ``dropped.<reason>``; and, since how many pages
+    lay in a damaged place of a dump cannot be known, apart from all those ``damaged_streams`` and ``damaged_bytes``.
     """
 
     def __init__(self, site: SiteInfo, rules: SentenceRules) -> None:
@@ -35,6 +36,10 @@ class ArticleReader:
 
     def read(self, page: Page | BadPage) -> PageYield:
         """Sentences or redirect of a page; a page that cannot be read is handed back with its reason."""
+        if isinstance(page, BadPage) and page.lost_bytes:
+            self.counts["damaged_streams"] += 1
+            self.counts["damaged_bytes"] += page.lost_bytes
+            return PageYield(bad=page)
         self.counts["pages"] += 1
         if isinstance(page, BadPage):
             return self._quarantine(page)

@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cofee_dist.corpus.streams import Split, check_dump, splits, utf8_chunks
+from cofee_dist.corpus.bz2_blocks import Damage
+from cofee_dist.corpus.dump_location import dump_size
+from cofee_dist.corpus.splits import splits
+from cofee_dist.corpus.streams import Split, damaged, truncated, utf8_pieces
 from cofee_dist.corpus.titles import SiteInfo, site_info
 from cofee_dist.errors import UserError
 
-__all__ = ["BadPage", "Page", "SiteInfo", "Split", "read_pages", "read_site", "splits"]
+__all__ = ["DAMAGED", "BadPage", "Page", "SiteInfo", "Split", "read_pages", "read_site", "splits"]
+
+#: The reason of a ``BadPage`` that stands for a damaged place of the file.
+DAMAGED = "damaged_stream"
 
 _OPEN, _CLOSE, _END = b"<page>", b"</page>", b"</mediawiki>"
 _KEPT_TAIL_BYTES = 64
@@ -49,24 +55,29 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class BadPage:
-    """A page that could not be read, and why; ``page_id`` is -1 where not even that is known."""
+    """A page that could not be read, and why; ``page_id`` is -1 where not even that is known.
+
+    With ``lost_bytes``: no page, but a damaged place of that many bytes in the file, and the pages that lay in it.
+    """
 
     page_id: int
     title: str
     reason: str
     detail: str
+    lost_bytes: int = 0
 
 
 def read_site(path: str | Path) -> SiteInfo:
     """Language, namespaces and case of a dump's wiki, from its head; defaults where it has no ``siteinfo``.
 
     Raises:
-        UserError: for a missing file, and for one that is not a wiki dump.
+        UserError: for a missing file, one that is not a wiki dump, and one whose very head is damaged.
     """
-    path = check_dump(path)
     head = b""
-    for chunk, _ in utf8_chunks(Split(str(path), 0, path.stat().st_size)):
-        head += chunk
+    for piece in utf8_pieces(Split(str(path), 0, dump_size(path))):
+        if piece.damage is not None:
+            raise damaged(str(path), piece.damage)
+        head += piece.text
         if b"</siteinfo>" in head or _OPEN in head or _END in head or len(head) > _MAX_HEAD_BYTES:
             break
     if b"<mediawiki" not in head:
@@ -85,11 +96,19 @@ def read_site(path: str | Path) -> SiteInfo:
 def read_pages(split: Split, site: SiteInfo) -> Iterator[Page | BadPage]:
     """Every page whose tag begins in the split, in the dump's order.
 
+    Damage inside bz2 data costs the pages that begin or end in it, and is told by one BadPage in their place.
+
     Raises:
-        UserError: for a dump that is truncated or damaged.
+        UserError: for a dump that is truncated, and for gzip that is damaged.
     """
     for block in _page_blocks(split):
-        yield _page(block, site)
+        yield _damaged_stream(block, split.path) if isinstance(block, Damage) else _page(block, site)
+
+
+def _damaged_stream(damage: Damage, path: str) -> BadPage:
+    name = path.rpartition("/")[2]
+    detail = f"bytes {damage.start} to {damage.end} of {name} cannot be decoded"
+    return BadPage(-1, "", DAMAGED, detail, lost_bytes=damage.end - damage.start)
 
 
 def unescape(text: str) -> str:
@@ -115,15 +134,22 @@ def _between(text: str, element: str) -> str:
     return unescape(found[1]).strip() if found else ""
 
 
-def _page_blocks(split: Split) -> Iterator[bytes]:
+def _page_blocks(split: Split) -> Iterator[bytes | Damage]:
     """The bytes from ``<page>`` to ``</page>``; XML escapes text, so these tags occur nowhere else."""
     buffer = b""
     limit: int | None = None  # where in the buffer the split ends
     closed = False
-    for chunk, inside in utf8_chunks(split):
-        if not inside and limit is None:
+    midway = split.start > 0  # whether what is in the buffer may begin inside the closing tag, behind the last page
+    for piece in utf8_pieces(split):
+        if not piece.inside and limit is None:
             limit = len(buffer)
-        buffer += chunk
+        if piece.damage is not None:
+            if not piece.inside:
+                return
+            yield piece.damage
+            buffer, midway = b"", True
+            continue
+        buffer += piece.text
         at = 0
         while (start := buffer.find(_OPEN, at)) >= 0:
             if limit is not None and start >= limit:
@@ -141,14 +167,10 @@ def _page_blocks(split: Split) -> Iterator[bytes]:
             if limit is not None and len(buffer) - len(_OPEN) >= limit:
                 return
         buffer = buffer[at:]
+        midway = midway and not at
         limit = None if limit is None else limit - at
-    # A split may begin inside the closing tag, behind the last page.
-    if not closed and not (split.start and _END.endswith(buffer.strip())):
-        raise UserError(
-            "the dump is truncated: it ends without </mediawiki>",
-            where=split.path,
-            fix="fetch the dump again and compare its checksum with the one that is published beside it",
-        )
+    if not closed and not (midway and _END.endswith(buffer.strip())):
+        raise truncated(split.path, "it ends without </mediawiki>")
 
 
 def _page(block: bytes, site: SiteInfo) -> Page | BadPage:

@@ -12,7 +12,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from cofee_dist.config import Corpus
-from cofee_dist.corpus.dump import read_site
+from cofee_dist.corpus.dump import DAMAGED, read_site
+from cofee_dist.corpus.dump_location import FETCH_AGAIN, dump_size, one_name
 from cofee_dist.corpus.sentences import SentenceRules
 from cofee_dist.corpus.spark_jobs import Progress, spoken_errors, watched
 from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
@@ -45,11 +46,12 @@ def build_corpus(
     Returns:
         Counts: ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; ``links`` of all
         articles; ``candidates`` = ``sentences`` + the sum of ``dropped`` (by reason); ``anchors`` of the sentences;
-        ``quarantined_by_reason``.
+        ``quarantined_by_reason``; ``damaged_streams`` and ``damaged_bytes``: places in bz2 dumps that could not be
+        decoded, each a row of the quarantine, whose pages are in no other count.
 
     Raises:
-        UserError: for dumps that cannot be read or are truncated, too large a share of pages in quarantine, and a
-            corpus without a single sentence.
+        UserError: for dumps that cannot be read or are truncated, too large a share of pages in quarantine or of
+            bytes damaged, and a corpus without a single sentence.
     """
     if not config.dumps:
         raise UserError("no dump is given", where="corpus.dumps", fix="--set 'corpus.dumps=[path/to/dump.xml.bz2]'")
@@ -73,7 +75,7 @@ def build_corpus(
 def _extract(spark: SparkSession, config: Corpus, language: str, rows: Path, on_progress: Progress | None) -> None:
     from cofee_dist.corpus.spark_source import MediaWikiSource
 
-    paths = [str(Path(path).resolve()) for path in config.dumps]
+    paths = [one_name(path) for path in config.dumps]
     if repeated := [path for path, times in Counter(paths).items() if times > 1]:
         raise UserError("a dump is given twice", where=", ".join(repeated), fix="list each dump once in corpus.dumps")
     sites = {path: read_site(path) for path in paths}
@@ -180,18 +182,26 @@ def _counts(rows: Path) -> Counter[str]:
 
 
 def _write_quarantine(rows: Path, output: Path) -> Counter[str]:
-    """Write what was not read, and count it by reason."""
+    """Write what was not read, and count pages by reason: a damaged place of a dump is a row, but no page."""
     columns = {name: ds.field(name) for name in ("page_id", "title")}
     columns |= {"reason": ds.field("name"), "detail": ds.field("text")}
     table = ds.dataset(rows, format="parquet").to_table(columns=columns, filter=ds.field("kind") == QUARANTINED)
-    table = table.cast(QUARANTINE).sort_by([("page_id", "ascending"), ("title", "ascending")])
+    table = table.cast(QUARANTINE).sort_by([(name, "ascending") for name in QUARANTINE.names])
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     pq.write_table(table, output / "part-00000.parquet", compression="zstd")
-    return Counter(table.column("reason").to_pylist())
+    return Counter(reason for reason in table.column("reason").to_pylist() if reason != DAMAGED)
 
 
 def _check_quarantined(counts: Counter[str], quarantined: Counter[str], config: Corpus) -> None:
+    lost, size = counts["damaged_bytes"], sum(map(dump_size, config.dumps))
+    if lost / size > config.max_quarantined_share:
+        raise UserError(
+            f"{lost:,} of the dumps' {size:,} bytes are damaged ({lost / size:.1%}; at most "
+            f"{config.max_quarantined_share:.1%} may be), in {counts['damaged_streams']:,} places",
+            where=", ".join(config.dumps),
+            fix=f"{FETCH_AGAIN}, or raise corpus.max_quarantined_share",
+        )
     share = counts["quarantined"] / max(1, counts["pages"])
     if share > config.max_quarantined_share:
         raise UserError(
@@ -222,6 +232,7 @@ def _dropped(counts: Counter[str]) -> int:
 
 def _summary(counts: Counter[str], quarantined: Counter[str]) -> dict[str, Any]:
     plain = ("pages", "articles", "redirects", "other_namespaces", "quarantined", "links")
-    summary: dict[str, Any] = {name: counts[name] for name in (*plain, "candidates", "sentences", "anchors")}
+    damaged = ("damaged_streams", "damaged_bytes")
+    summary: dict[str, Any] = {name: counts[name] for name in (*plain, "candidates", "sentences", "anchors", *damaged)}
     dropped = {name.removeprefix("dropped."): n for name, n in counts.items() if name.startswith("dropped.") and n}
     return summary | {"dropped": dict(sorted(dropped.items())), "quarantined_by_reason": dict(quarantined)}

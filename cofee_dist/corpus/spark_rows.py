@@ -47,11 +47,11 @@ class PagesToRows:
 
 
 def _pages(batch: pa.RecordBatch) -> Iterator[tuple[str, Page | BadPage]]:
-    for dump, page_id, revision_id, namespace, title, redirect, text, reason, detail in zip(
+    for dump, page_id, revision_id, namespace, title, redirect, text, reason, detail, lost_bytes in zip(
         *(column.to_pylist() for column in batch.columns), strict=True
     ):
         if reason is not None:
-            yield dump, BadPage(page_id, title, reason, detail)
+            yield dump, BadPage(page_id, title, reason, detail, lost_bytes)
         else:
             yield dump, Page(page_id, revision_id, namespace, title, redirect, text or "")
 

@@ -11,10 +11,12 @@ import pyarrow as pa
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
 from cofee_dist.corpus.dump import BadPage, Page, read_pages, read_site
-from cofee_dist.corpus.streams import Split, splits
+from cofee_dist.corpus.splits import splits
+from cofee_dist.corpus.streams import Split
 from cofee_dist.errors import UserError
 
-#: ``bad_reason`` and ``bad_detail`` are set for pages that could not be read, the rest of which may be missing.
+#: ``bad_reason``, ``bad_detail`` and ``lost_bytes`` are set for what could not be read, as in ``BadPage``; the rest may
+#: be missing there.
 PAGES = pa.schema(
     [
         ("dump", pa.string()),
@@ -26,11 +28,12 @@ PAGES = pa.schema(
         ("text", pa.string()),
         ("bad_reason", pa.string()),
         ("bad_detail", pa.string()),
+        ("lost_bytes", pa.int64()),
     ]
 )
 _SQL_SCHEMA = (
     "dump string, page_id bigint, revision_id bigint, namespace int, title string, redirect string, text string, "
-    "bad_reason string, bad_detail string"
+    "bad_reason string, bad_detail string, lost_bytes bigint"
 )
 _BATCH_PAGES = 512
 _BATCH_CHARACTERS = 4 * 2**20
@@ -45,7 +48,7 @@ class DumpPartition(InputPartition):
 
 
 class MediaWikiSource(DataSource):
-    """Reads dumps: ``.load(path)``, or ``.option("paths", <JSON list>)``.
+    """Reads dumps: ``.load(path)``, or ``.option("paths", <JSON list>)``; paths or URLs, which the workers open.
 
     Options: ``split_bytes`` (64 MiB) and ``articles_only`` (false): with it, ``text`` is null for redirects and for
     pages outside the article namespace.
@@ -95,10 +98,11 @@ class MediaWikiReader(DataSourceReader):
 
     def _row(self, page: Page | BadPage) -> tuple[Any, ...]:
         if isinstance(page, BadPage):
-            return page.page_id, None, None, page.title, None, None, page.reason, page.detail
+            bad = page.reason, page.detail, page.lost_bytes
+            return page.page_id, None, None, page.title, None, None, *bad
         wanted = not self._articles_only or (page.namespace == 0 and page.redirect is None)
         text = page.text if wanted else None
-        return page.page_id, page.revision_id, page.namespace, page.title, page.redirect, text, None, None
+        return page.page_id, page.revision_id, page.namespace, page.title, page.redirect, text, None, None, None
 
 
 def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:

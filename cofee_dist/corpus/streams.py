@@ -1,21 +1,20 @@
-"""The bytes of a dump: decompressed, as UTF-8, whole or from one of its splits; truncation is an error."""
+"""The bytes of a split of a dump: decompressed, as UTF-8, with what is damaged told in its place."""
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
+from cofee_dist.corpus.bz2_blocks import Damage, EndsEarly, read_blocks
+from cofee_dist.corpus.dump_location import FETCH_AGAIN, dump_size, open_dump, read_range
 from cofee_dist.errors import UserError
 
 _READ_BYTES = 2**18
-_STREAM_MAGIC = re.compile(rb"BZh[1-9]1AY&SY")
-_MAGIC_BYTES = 10
+HEAD_BYTES = 1024
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _UNICODE_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -26,194 +25,139 @@ _UNICODE_MARKS = (
     (b"<\x00?\x00", "utf-16-le"),
     (b"\x00<\x00?", "utf-16-be"),
 )
-_FETCH_AGAIN = "fetch the dump again and compare its checksum with the one that is published beside it"
+_UTF8 = ("utf-8", "utf8", "us-ascii")
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The bytes ``start`` to ``end`` of a dump's file; a page belongs to the split in which its tag begins."""
+    """The bytes ``start`` to ``end`` of a dump's file; a page belongs to the split in which its tag begins.
+
+    Of bz2, a tag begins where the block that holds its first character does.
+    """
 
     path: str
     start: int
     end: int
 
 
-def check_dump(path: str | Path) -> Path:
-    """The path of a dump that is there and not empty, or a UserError."""
-    path = Path(path)
-    if not path.is_file():
-        what = "the dump is a folder, not a file" if path.is_dir() else "the dump does not exist"
-        raise UserError(what, where=path, fix="set corpus.dumps to *-pages-articles*.xml.bz2 files")
-    if path.stat().st_size == 0:
-        raise UserError("the dump is an empty file", where=path, fix=_FETCH_AGAIN)
-    return path
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """UTF-8 of a split (``inside``) or of what follows it; or, without text, a damaged place between two pieces."""
+
+    text: bytes
+    inside: bool = True
+    damage: Damage | None = None
 
 
-def splits(path: str | Path, split_bytes: int) -> list[Split]:
-    """Cut a dump into parts of at least ``split_bytes`` that can be read apart.
-
-    Multistream bz2 is cut where a stream begins, plain UTF-8 XML anywhere. A bz2 file of one stream, gzip, and
-    XML in another encoding stay whole: they can only be read from their beginning.
-    """
-    path = check_dump(path)
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(1024)
-        kind = _compression(head)
-        if kind == "bz2":
-            starts = _stream_starts(file, size, split_bytes)
-        elif kind == "plain" and _encoding(head) == "utf-8":
-            starts = list(range(0, size, split_bytes))
-        else:
-            starts = [0]
-    return [Split(str(path), start, end) for start, end in zip(starts, [*starts[1:], size], strict=True)]
-
-
-def utf8_chunks(split: Split) -> Iterator[tuple[bytes, bool]]:
-    """Yield (chunk, inside): UTF-8 of the split, then (inside is False) of what follows it to the file's end.
+def utf8_pieces(split: Split) -> Iterator[Piece]:
+    """The split's text, then what follows it to the file's end.
 
     What follows is there to finish the split's last page: readers stop asking once they have it.
 
     Raises:
-        UserError: for compressed data that end early or are damaged, and for text in another encoding than declared.
+        UserError: for compressed data that end early, for gzip that is damaged (bz2 goes on behind the damage), and
+            for text in another encoding than declared.
     """
-    with open(split.path, "rb") as file:
-        head = file.read(1024)
-        kind = _compression(head)
-        if kind == "plain":
-            encoding = _encoding(head) if split.start == 0 else "utf-8"
-            yield from _recoded(_plain(file, split), encoding, split.path)
+    kind = compression(read_range(split.path, 0, HEAD_BYTES))
+    with open_dump(split.path) as file:
+        pieces = {"plain": _plain, "bz2": _bz2, "gzip": _gzip}[kind](file, split)
+        if split.start:  # only UTF-8 is cut
+            yield from pieces
             return
-        chunks = _bz2(file, split) if kind == "bz2" else _gzip(file, split)
-        first = next(chunks, (b"", True))
-        encoding = _encoding(first[0]) if split.start == 0 else "utf-8"
-        yield from _recoded(_with_first(first, chunks), encoding, split.path)
+        first = next(pieces, Piece(b""))
+        yield from _recoded(_with_first(first, pieces), encoding(first.text), split.path)
 
 
-def _with_first(first: tuple[bytes, bool], rest: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:
-    yield first
-    yield from rest
-
-
-def _compression(head: bytes) -> str:
+def compression(head: bytes) -> Literal["plain", "bz2", "gzip"]:
+    """How a file is packed, by its first bytes."""
     if head.startswith(b"BZh"):
         return "bz2"
     return "gzip" if head.startswith(b"\x1f\x8b") else "plain"
 
 
-def _encoding(head: bytes) -> str:
-    """The encoding by byte order mark, else by the XML declaration, else UTF-8."""
-    for mark, encoding in _UNICODE_MARKS:
-        if head.startswith(mark):
-            return encoding
-    declared = _XML_ENCODING.match(head)
+def encoding(text: bytes) -> str:
+    """The encoding of XML by byte order mark, else by its declaration, else UTF-8."""
+    for mark, name in _UNICODE_MARKS:
+        if text.startswith(mark):
+            return name
+    declared = _XML_ENCODING.match(text)
     return declared[1].decode("ascii").lower() if declared else "utf-8"
 
 
-def _recoded(chunks: Iterator[tuple[bytes, bool]], encoding: str, path: str) -> Iterator[tuple[bytes, bool]]:
-    if encoding in ("utf-8", "utf8", "us-ascii"):
-        yield from chunks
+def is_utf8(text: bytes) -> bool:
+    """Whether text that begins so can be read from its middle, as UTF-8."""
+    return encoding(text) in _UTF8
+
+
+def truncated(path: str, what: str) -> UserError:
+    """What is said of a dump that ends early, wherever that is noticed."""
+    return UserError(f"the dump is truncated: {what}", where=path, fix=FETCH_AGAIN)
+
+
+def damaged(path: str, damage: Damage) -> UserError:
+    """What is said of damage that cannot be stepped over."""
+    what = f"the dump's bz2 data are damaged: bytes {damage.start:,} to {damage.end:,} cannot be decoded"
+    return UserError(what, where=path, fix=FETCH_AGAIN)
+
+
+def _with_first(first: Piece, rest: Iterator[Piece]) -> Iterator[Piece]:
+    yield first
+    yield from rest
+
+
+def _recoded(pieces: Iterator[Piece], name: str, path: str) -> Iterator[Piece]:
+    if name in _UTF8:
+        yield from pieces
         return
     try:
-        decoder = codecs.getincrementaldecoder(encoding)()
-        for chunk, inside in chunks:
-            yield decoder.decode(chunk).encode("utf-8"), inside
-        yield decoder.decode(b"", final=True).encode("utf-8"), True
+        decoder = codecs.getincrementaldecoder(name)()
+        for piece in pieces:
+            if piece.damage is not None:  # where characters begin behind it is not known
+                raise damaged(path, piece.damage)
+            yield Piece(decoder.decode(piece.text).encode("utf-8"), piece.inside)
+        yield Piece(decoder.decode(b"", final=True).encode("utf-8"))
     except (LookupError, UnicodeError) as error:
         raise UserError(
-            f"the dump is not in the encoding that it declares: {error}", where=path, fix=_FETCH_AGAIN
+            f"the dump is not in the encoding that it declares: {error}", where=path, fix=FETCH_AGAIN
         ) from error
 
 
-def _plain(file: BinaryIO, split: Split) -> Iterator[tuple[bytes, bool]]:
+def _plain(file: BinaryIO, split: Split) -> Iterator[Piece]:
     file.seek(split.start)
     left = split.end - split.start
     while left > 0 and (chunk := file.read(min(left, _READ_BYTES))):
         left -= len(chunk)
-        yield chunk, True
+        yield Piece(chunk)
     while chunk := file.read(_READ_BYTES):
-        yield chunk, False
+        yield Piece(chunk, inside=False)
 
 
-def _bz2(file: BinaryIO, split: Split) -> Iterator[tuple[bytes, bool]]:
-    """Every stream from the split's start on; a stream is inside if it begins before the split's end."""
-    file.seek(split.start)
-    at = split.start
-    data = b""
+def _bz2(file: BinaryIO, split: Split) -> Iterator[Piece]:
+    """Every whole block from the split's start on; damage belongs to the split of the block before it."""
     inside = True
-    decompressor = bz2.BZ2Decompressor()
-    fresh = True
-    while True:
-        if not data:
-            data = file.read(_READ_BYTES)
-            if not data:
-                break
-        if fresh:
-            inside = at < split.end
-            fresh = False
-        try:
-            out = decompressor.decompress(data)
-        except OSError as error:
-            raise UserError(
-                f"the dump's bz2 data are damaged near byte {at:,}", where=split.path, fix=_FETCH_AGAIN
-            ) from error
-        rest = decompressor.unused_data
-        at += len(data) - len(rest)
-        data = rest
-        if out:
-            yield out, inside
-        if decompressor.eof:
-            decompressor, fresh = bz2.BZ2Decompressor(), True
-    if not fresh:
-        raise UserError(
-            f"the dump is truncated: its bz2 data end early, at byte {at:,}", where=split.path, fix=_FETCH_AGAIN
-        )
+    size = dump_size(split.path)
+    try:
+        for found in read_blocks(file, split.start, split.end, size):
+            if isinstance(found, Damage):
+                yield Piece(b"", inside, found)
+            else:
+                inside = found.start < split.end
+                yield Piece(found.text, inside)
+    except EndsEarly as error:
+        raise truncated(split.path, f"its bz2 data end early, at byte {size:,}") from error
 
 
-def _gzip(file: BinaryIO, split: Split) -> Iterator[tuple[bytes, bool]]:
+def _gzip(file: BinaryIO, split: Split) -> Iterator[Piece]:
     file.seek(0)
     decompressor = zlib.decompressobj(wbits=31)
     try:
         while data := file.read(_READ_BYTES):
             while data:
-                yield decompressor.decompress(data), True
+                yield Piece(decompressor.decompress(data))
                 data = decompressor.unused_data
                 if decompressor.eof and data:
                     decompressor = zlib.decompressobj(wbits=31)
     except zlib.error as error:
-        raise UserError(f"the dump's gzip data are damaged ({error})", where=split.path, fix=_FETCH_AGAIN) from error
+        raise UserError(f"the dump's gzip data are damaged ({error})", where=split.path, fix=FETCH_AGAIN) from error
     if not decompressor.eof:
-        raise UserError("the dump is truncated: its gzip data end early", where=split.path, fix=_FETCH_AGAIN)
-
-
-def _stream_starts(file: BinaryIO, size: int, split_bytes: int) -> list[int]:
-    """Where streams begin, the first one after each multiple of ``split_bytes``; no byte is read twice."""
-    starts = [0]
-    while (start := _next_stream(file, starts[-1] + split_bytes, size)) is not None:
-        starts.append(start)
-    return starts
-
-
-def _next_stream(file: BinaryIO, at: int, size: int) -> int | None:
-    while at < size:
-        file.seek(at)
-        window = file.read(_READ_BYTES + _MAGIC_BYTES - 1)
-        for found in _STREAM_MAGIC.finditer(window):
-            if _begins_stream(file, at + found.start()):
-                return at + found.start()
-        at += _READ_BYTES
-    return None
-
-
-def _begins_stream(file: BinaryIO, at: int) -> bool:
-    """Whether bz2 data begin here: ten bytes of magic can occur by chance in compressed data."""
-    decompressor = bz2.BZ2Decompressor()
-    file.seek(at)
-    try:
-        # A block holds at most 900 kB of text, whose checksum bzip2 verifies when it comes to its end.
-        while not decompressor.eof and (data := file.read(_READ_BYTES)):
-            if decompressor.decompress(data):
-                return True
-    except OSError:
-        return False
-    return decompressor.eof
+        raise truncated(split.path, "its gzip data end early")

@@ -7,6 +7,7 @@ from pathlib import Path
 from cofee_dist.artifacts import file_digest
 from cofee_dist.config import Config
 from cofee_dist.corpus.dump import read_site
+from cofee_dist.corpus.dump_location import dump_digest
 from cofee_dist.errors import UserError
 from cofee_dist.evaluate.readers import read_labelled
 from cofee_dist.labels.gazetteer import read_gazetteers
@@ -40,7 +41,8 @@ def check_dumps(config: Config) -> None:
     if not config.corpus.dumps:
         raise UserError("no dump to read", where="corpus.dumps", fix="--set 'corpus.dumps=[enwiki-….xml.bz2]'")
     for path in config.corpus.dumps:
-        must_exist(path, "the dump")
+        if not _is_url(path):
+            must_exist(path, "the dump")
         read_site(path)
 
 
@@ -53,6 +55,12 @@ def must_exist(path: str, what: str) -> None:
 
 
 def digest_of_input(path: str, what: str) -> str:
-    """A user's file as an input of a stage; UserError where it is not there."""
+    """A user's file, or a dump's URL, as an input of a stage; UserError where it is not there."""
+    if _is_url(path):
+        return dump_digest(path)
     must_exist(path, what)
     return file_digest(path)
+
+
+def _is_url(path: str) -> bool:
+    return "://" in path

@@ -30,6 +30,7 @@ def check_counts(counts: dict[str, Any], output: Path) -> None:
     assert counts["pages"] == sum(counts[kind] for kind in ("articles", "redirects", "other_namespaces", "quarantined"))
     assert counts["candidates"] == counts["sentences"] + sum(counts["dropped"].values())
     assert counts["quarantined"] == sum(counts["quarantined_by_reason"].values())
+    assert pq.read_table(output / "quarantine").num_rows == counts["quarantined"] + counts["damaged_streams"]
     found = rows(output)
     assert counts["sentences"] == len(found)
     assert counts["anchors"] == sum(len(row["anchors"]) for row in found)
@@ -145,6 +146,27 @@ def test_errors_are_told_once_and_clearly(spark: Any, tmp_path: Path) -> None:
             build_corpus(spark, bad, "en", tmp_path / "out")
         assert raised.value.fix
         assert "Traceback" not in str(raised.value)
+
+
+def test_a_damaged_stream_costs_its_own_pages(spark: Any, tmp_path: Path) -> None:
+    pages = [page_xml(n, f"[[A{n}]] met [[b{n}]] here.", f"T{n}") for n in range(1, 10)]
+    streams = [bytearray(bz2.compress(part.encode())) for part in (HEAD.replace('"de"', '"en"'), *pages, TAIL)]
+    streams[4][60] ^= 1
+    path = tmp_path / "d.xml.bz2"
+    path.write_bytes(b"".join(streams))
+    for number, (dump, split_bytes) in enumerate([(str(path), 10**9), (path.as_uri(), 500)]):
+        output = tmp_path / f"out{number}"
+        counts = build_corpus(spark, config(dump, split_bytes=split_bytes), "en", output)
+        check_counts(counts, output)
+        assert (counts["pages"], counts["quarantined"], counts["damaged_streams"]) == (8, 0, 1)
+        assert counts["damaged_bytes"] == len(streams[4]) + 4
+        assert [row["page_id"] for row in rows(output)] == [1, 2, 3, 5, 6, 7, 8, 9]
+        [row] = pq.read_table(output / "quarantine").to_pylist()
+        start = sum(map(len, streams[:4]))
+        assert (row["page_id"], row["reason"]) == (-1, "damaged_stream")
+        assert row["detail"].startswith(f"bytes {start} to ")
+    with pytest.raises(UserError, match="bytes are damaged"):
+        build_corpus(spark, config(str(path), max_quarantined_share=0.01), "en", tmp_path / "out")
 
 
 def test_the_source_alone_reads_pages(spark: Any, tmp_path: Path) -> None:

@@ -41,3 +41,10 @@ def test_a_page_that_raises_goes_to_quarantine(reader: ArticleReader) -> None:
     assert found.bad is not None
     assert found.bad.reason == "not_rendered"
     assert (reader.counts["articles"], reader.counts["quarantined"]) == (0, 1)
+
+
+def test_a_damaged_place_is_no_page(reader: ArticleReader) -> None:
+    found = reader.read(BadPage(-1, "", "damaged_stream", "bytes 5 to 12", lost_bytes=7))
+    assert found.bad is not None
+    reader.read(BadPage(-1, "", "damaged_stream", "bytes 50 to 53", lost_bytes=3))
+    assert reader.counts == {"damaged_streams": 2, "damaged_bytes": 10}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import bz2
 import gzip
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from cofee_dist.corpus.dump import BadPage, Page, Split, read_pages, read_site, splits
+from cofee_dist.corpus.dump import BadPage, Page, read_pages, read_site, splits
 from cofee_dist.corpus.titles import SiteInfo
 from cofee_dist.errors import UserError
 
@@ -45,10 +42,6 @@ def page_xml(page_id: int, text: str, title: str = "", namespace: int = 0, redir
     </revision>
   </page>
 """
-
-
-def multistream(*texts: str) -> bytes:
-    return b"".join(bz2.compress(text.encode()) for text in texts)
 
 
 def read(path: Path, split_bytes: int) -> list[Page | BadPage]:
@@ -131,69 +124,14 @@ def test_encodings(tmp_path: Path, encoding: str, compress: object) -> None:
     assert read(path, 100) == [Page(1, 1001, 0, "Page 1", None, text)]
 
 
-_PAGES = st.lists(st.text("ab <>&\n😀é", max_size=60), max_size=12)
-
-
-@given(_PAGES, st.lists(st.integers(0, 10**6), max_size=8), st.integers(1, 4000))
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_splits_of_a_multistream_file_equal_the_whole(
-    tmp_path: Path, texts: list[str], cuts: list[int], split_bytes: int
-) -> None:
-    """Streams cut anywhere, in the middle of a tag too, as pbzip2 cuts them."""
-    data = (HEAD + "".join(page_xml(number, text) for number, text in enumerate(texts)) + TAIL).encode()
-    edges = sorted({0, len(data), *(cut % len(data) for cut in cuts)})
-    path = tmp_path / "d.xml.bz2"
-    path.write_bytes(b"".join(bz2.compress(data[a:b]) for a, b in pairwise(edges)))
-    whole = read(path, 10**12)
-    assert [page.text for page in whole if isinstance(page, Page)] == texts
-    assert read(path, split_bytes) == whole
-
-
-@given(_PAGES, st.integers(60, 3000))
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_splits_of_plain_xml_equal_the_whole(tmp_path: Path, texts: list[str], split_bytes: int) -> None:
-    path = tmp_path / "d.xml"
-    path.write_text(HEAD + "".join(page_xml(number, text) for number, text in enumerate(texts)) + TAIL, "utf-8")
-    whole = read(path, 10**12)
-    assert [page.text for page in whole if isinstance(page, Page)] == texts
-    assert read(path, split_bytes) == whole
-
-
-def test_every_byte_as_a_boundary(tmp_path: Path) -> None:
-    path = tmp_path / "d.xml"
-    path.write_text(HEAD + page_xml(1, "a") + page_xml(2, "b") + TAIL, "utf-8")
-    site, whole, size = read_site(path), read(path, 10**9), path.stat().st_size
-    for cut in range(1, size):
-        parts = (Split(str(path), 0, cut), Split(str(path), cut, size))
-        assert [page for part in parts for page in read_pages(part, site)] == whole
-
-
-def test_multistream_is_cut_at_streams_only_and_single_stream_not_at_all(tmp_path: Path) -> None:
-    many, one = tmp_path / "m.bz2", tmp_path / "o.bz2"
-    many.write_bytes(multistream(HEAD, *(page_xml(number, "x" * 50) for number in range(9)), TAIL))
-    one.write_bytes(bz2.compress((HEAD + TAIL).encode()))
-    data = many.read_bytes()
-    cut = splits(many, 300)
-    assert len(cut) > 3
-    assert all(data[split.start :].startswith(b"BZh91AY&SY") for split in cut)
-    assert [split.end for split in cut] == [*(split.start for split in cut[1:]), len(data)]
-    assert len(splits(one, 10)) == 1
-
-
-def test_magic_by_chance_is_no_stream(tmp_path: Path) -> None:
-    """Stored bytes that look like a stream's beginning: plain garbage after real streams would be read as bz2."""
-    path = tmp_path / "d.bz2"
-    stream = bz2.compress((HEAD + page_xml(1, "a") + TAIL).encode())
-    path.write_bytes(stream[:200] + b"BZh91AY&SY" + b"\x00" * 50 + stream[200:])
-    assert len(splits(path, 10)) == 1
-
-
 def test_a_dump_that_ends_behind_a_page_is_truncated_in_any_split(tmp_path: Path) -> None:
-    path = tmp_path / "d.xml"
-    path.write_text(HEAD + page_xml(1, "a") + page_xml(2, "b" * 400), "utf-8")
-    for split_bytes in (100, 333, 10**9):
-        with pytest.raises(UserError, match="truncated"):
-            read(path, split_bytes)
+    for last in (page_xml(2, "b" * 400), page_xml(2, "b")):
+        for name, pack in (("d.xml", bytes), ("d.xml.bz2", bz2.compress)):
+            path = tmp_path / name
+            path.write_bytes(pack((HEAD + page_xml(1, "a") + last).encode()))
+            for split_bytes in (100, 333, 10**9):
+                with pytest.raises(UserError, match="truncated"):
+                    read(path, split_bytes)
 
 
 def _bad_files() -> list[tuple[str, bytes, str]]:

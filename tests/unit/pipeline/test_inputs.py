@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import bz2
 
+import fsspec
 import pytest
 
 from cofee_dist.config_file import config_from
 from cofee_dist.errors import UserError
-from cofee_dist.pipeline.inputs import check_inputs
+from cofee_dist.pipeline.inputs import check_inputs, digest_of_input
 
 DUMP = '<mediawiki xml:lang="en"><siteinfo/></mediawiki>'
 RIGHT = {
@@ -84,3 +85,26 @@ def test_a_file_that_is_something_else_is_named(tmp_path, name, content, told):
 def test_no_dump_is_told_with_the_setting(tmp_path):
     with pytest.raises(UserError, match=r"corpus\.dumps"):
         check(tmp_path, dumps=[])
+
+
+def test_a_dump_may_be_a_url(tmp_path):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/inputs/dump.xml.bz2", RIGHT["dump.xml.bz2"])
+    check(tmp_path, dumps=["memory://inputs/dump.xml.bz2"])
+    check(tmp_path, dumps=[(tmp_path / "dump.xml.bz2").as_uri()])
+    with pytest.raises(UserError, match=r"does not exist[\s\S]*memory://inputs/none"):
+        check(tmp_path, dumps=["memory://inputs/none"])
+
+
+def test_the_digest_of_a_dump(tmp_path):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/inputs/dump", b"one")
+    path = tmp_path / "dump"
+    path.write_bytes(b"one")
+    assert digest_of_input(path.as_uri(), "the dump") == digest_of_input(str(path), "the dump")
+    before = digest_of_input("memory://inputs/dump", "the dump")
+    memory.pipe("/inputs/dump", b"two")
+    assert digest_of_input("memory://inputs/dump", "the dump") != before
+    for missing in ("memory://inputs/none", str(tmp_path / "none")):
+        with pytest.raises(UserError, match="the dump does not exist"):
+            digest_of_input(missing, "the dump")

@@ -1,0 +1,141 @@
+"""Where a dump lies, on a disk or behind a URL of fsspec: its size, bytes and digest, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import fsspec
+
+from cofee_dist.artifacts import file_digest, fingerprint
+from cofee_dist.errors import UserError
+
+FETCH_AGAIN = "fetch the dump again and compare its checksum with the one that is published beside it"
+_NAME_DUMPS = "set corpus.dumps to *-pages-articles*.xml.bz2 files"
+_CHECK_ACCESS = "see that the address is right, and that credentials and network are there"
+#: The packages that teach fsspec a protocol; it has those for http, memory and more.
+_DRIVERS = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "az": "adlfs",
+    "http": "aiohttp requests",
+    "https": "aiohttp requests",
+    "sftp": "paramiko",
+    "smb": "smbprotocol",
+}
+#: What changes when the file does, the best first.
+_CONTENT_MARKS = ("ETag", "etag", "md5Hash", "Content-MD5", "content_md5")
+_TIME_MARKS = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated", "modified", "created")
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether a dump is fsspec's to open: ``file://`` is not."""
+    return "://" in str(path) and not str(path).startswith("file://")
+
+
+def one_name(path: str | Path) -> str:
+    """The same name for the same dump: an absolute path, or the URL."""
+    return str(path) if is_url(path) else str(_local(path).resolve())
+
+
+def dump_size(path: str | Path) -> int:
+    """Bytes of a dump that is there, can be read in parts and is not empty.
+
+    Raises:
+        UserError: for any other, and where the protocol's driver, the bucket or the credentials are missing.
+    """
+    if is_url(path):
+        with _told(path):
+            info = _info(path)
+        folder, size = info.get("type") == "directory", info.get("size")
+        if not folder and (size is None or info.get("partial") is False):
+            raise UserError("the dump's server does not give parts of a file", where=path, fix="download it first")
+    else:
+        local = _local(path)
+        folder, size = local.is_dir(), local.stat().st_size if local.is_file() else None
+        if not folder and size is None:
+            raise UserError("the dump does not exist", where=path, fix=_NAME_DUMPS)
+    if folder:
+        raise UserError("the dump is a folder, not a file", where=path, fix=_NAME_DUMPS)
+    if size == 0:
+        raise UserError("the dump is an empty file", where=path, fix=FETCH_AGAIN)
+    return int(cast(int, size))
+
+
+def open_dump(path: str | Path, block_bytes: int | None = None) -> BinaryIO:
+    """A dump or what lies beside it, open for reading; ``block_bytes``: how much of a remote one is fetched at once."""
+    if not is_url(path):
+        return _local(path).open("rb")
+    with _told(path):
+        filesystem, name = fsspec.core.url_to_fs(str(path))
+        return cast(BinaryIO, filesystem.open(name, "rb", block_size=block_bytes))
+
+
+def read_range(path: str | Path, start: int, end: int) -> bytes:
+    """The bytes ``start`` to ``end``, and of a remote dump no others."""
+    with open_dump(path, max(1, end - start)) as file, _told(path):
+        file.seek(start)
+        return file.read(end - start)
+
+
+def dump_exists(path: str | Path) -> bool:
+    """Whether a file is there; False too where that cannot be learned."""
+    if not is_url(path):
+        return _local(path).is_file()
+    try:
+        filesystem, name = fsspec.core.url_to_fs(str(path))
+        return bool(filesystem.isfile(name))
+    except Exception:  # each driver has errors of its own
+        return False
+
+
+def dump_digest(path: str | Path) -> str:
+    """Digest of a dump; of a remote one by what its server tells: its size, and its checksum or else its time."""
+    if not is_url(path):
+        dump_size(path)
+        return file_digest(_local(path))
+    with _told(path):
+        info = _info(path)
+        marks = [str(info[mark]) for mark in (*_CONTENT_MARKS, *_TIME_MARKS) if info.get(mark)]
+        if not marks:
+            filesystem, name = fsspec.core.url_to_fs(str(path))
+            marks = [str(filesystem.checksum(name))]
+    return fingerprint([info.get("size"), marks[0]])
+
+
+def _local(path: str | Path) -> Path:
+    return Path(str(path).removeprefix("file://"))
+
+
+def _info(path: str | Path) -> dict[str, Any]:
+    filesystem, name = fsspec.core.url_to_fs(str(path))
+    return dict(filesystem.info(name))
+
+
+@contextmanager
+def _told(path: str | Path) -> Iterator[None]:
+    """What a driver raises, as something that the user can mend."""
+    scheme = str(path).split("://", 1)[0].rsplit("::", 1)[-1]
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError("the dump does not exist", where=path, fix=f"{_NAME_DUMPS}; {_CHECK_ACCESS}") from error
+    except ImportError as error:
+        driver = _DRIVERS.get(scheme)
+        fix = f"pip install {driver}" if driver else f"install what fsspec asks for: {error}"
+        raise UserError(f"nothing is installed that reads {scheme}://", where=path, fix=fix) from error
+    except PermissionError as error:
+        raise UserError("the dump may not be read", where=path, fix=_CHECK_ACCESS) from error
+    except Exception as error:  # each driver has errors of its own
+        if "Protocol not known" in str(error):
+            raise UserError(
+                f"{scheme}:// is no protocol that is known", where=path, fix="give a path or a URL of fsspec"
+            ) from error
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"the dump cannot be opened: {what}", where=path, fix=_CHECK_ACCESS) from error
