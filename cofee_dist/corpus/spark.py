@@ -37,7 +37,7 @@ def local_session(cores: int | None = None, memory: str = "2g") -> SparkSession:
     """A Spark session in this process's own JVM: no ports open to others, no UI, UTC, nothing on the terminal.
 
     Args:
-        cores: how many tasks run at once; all cores by default.
+        cores: how many tasks run at once; by default as many as this process may use.
         memory: the JVM's heap; Python workers take theirs beside it.
 
     Raises:
@@ -51,7 +51,7 @@ def local_session(cores: int | None = None, memory: str = "2g") -> SparkSession:
 
     if (running := SparkSession.getActiveSession()) is not None:
         return running
-    cores = cores or os.cpu_count() or 1
+    cores = cores or _usable_cores()
     # Driver and workers must be the same interpreter.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     folder = Path(tempfile.mkdtemp(prefix="cofee-spark-"))
@@ -62,6 +62,11 @@ def local_session(cores: int | None = None, memory: str = "2g") -> SparkSession:
         conf.set(key, value)
     gateway = SparkContext._gateway or _launch(conf, folder / "spark.log")
     return SparkSession(SparkContext(conf=conf, gateway=gateway))
+
+
+def _usable_cores() -> int:
+    # A container or `taskset` may leave less than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_java() -> None:
