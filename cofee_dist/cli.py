@@ -44,7 +44,7 @@ def quickstart(
 
 @app.command()
 def pretrain(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """Run the job: dump, gazetteers and questions in; model, scores and report out. Goes on where it stopped."""
+    """Run the job: dump or texts, gazetteers, questions in; model, scores, report out. Goes on where it stopped."""
     from cofee_dist.config_file import load_config
 
     _run(load_config(config, overrides or []), dry_run)
@@ -81,7 +81,7 @@ def download(
 
 @app.command("build-corpus")
 def build_corpus(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """Only the first two stages: dump to sentences with anchors, and their first weak labels."""
+    """Only the first stages: dump or texts to sentences, and their first weak labels."""
     from cofee_dist.config_file import dump_yaml, load_config
 
     loaded = load_config(config, overrides or [])

@@ -95,13 +95,17 @@ class Task(Tree):
 
 
 class Corpus(Tree):
-    """From dump to D_g; ``dumps`` are paths or URLs of fsspec.
+    """From dump to D_g, and from texts to the sentences of D_s where ``labels.source`` is ``text``.
 
-    ``max_sentence_length`` is in words, or in characters for zh, ja and th. ``max_quarantined_share`` is that of pages
-    which cannot be read, and that of the dumps' bytes which are damaged.
+    ``dumps`` and ``texts`` are paths or URLs of fsspec. A text file has a paragraph a line; one whose name ends in
+    .jsonl or .ndjson has ``{"text": …}`` a line; either may be compressed (.gz, .bz2). ``min_anchors`` holds for dumps
+    only, ``max_sentences`` for dumps and texts each. ``max_sentence_length`` is in words, or in characters for zh, ja
+    and th. ``max_quarantined_share`` is that of pages which cannot be read, and that of the dumps' bytes which are
+    damaged.
     """
 
     dumps: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     min_anchors: Positive = 4
     min_sentence_length: Positive = 3
     max_sentence_length: Positive = 250
@@ -111,11 +115,13 @@ class Corpus(Tree):
 
 
 class Labels(Tree):
-    """From D_g to the first D_s: which anchors a gazetteer types.
+    """The first D_s: which anchors of D_g a gazetteer types, or with ``source: text`` what it names in the texts.
 
-    ``chinese`` is the variant in which entries, anchors and text are compared (see ``labels.chinese``).
+    ``match_on`` is for anchors. ``chinese`` is the variant in which entries, anchors and text are compared (see
+    ``labels.chinese``).
     """
 
+    source: Literal["anchors", "text"] = "anchors"
     match_on: Literal["surface", "target", "both"] = "surface"
     ambiguity: Literal["keep_all", "drop"] = "keep_all"
     ignore_case: bool = False

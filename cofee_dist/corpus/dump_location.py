@@ -1,11 +1,11 @@
-"""Where a dump lies, on a disk or behind a URL of fsspec: its size, bytes and digest, and what is wrong with it."""
+"""Where a dump or a text lies, on a disk or behind a URL of fsspec: its size, bytes, digest, and what is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import fsspec
 
@@ -13,7 +13,19 @@ from cofee_dist.artifacts import file_digest, fingerprint
 from cofee_dist.errors import UserError
 
 FETCH_AGAIN = "fetch the dump again and compare its checksum with the one that is published beside it"
-_NAME_DUMPS = "set corpus.dumps to *-pages-articles*.xml.bz2 files"
+
+
+class Source(NamedTuple):
+    """How messages call a file, which setting names it, and what to do where it is spoilt."""
+
+    what: str
+    name_it: str
+    spoilt: str
+
+
+DUMP = Source("the dump", "set corpus.dumps to *-pages-articles*.xml.bz2 files", FETCH_AGAIN)
+TEXT = Source("the text file", "set corpus.texts to files of text or JSONL", "write it again, or leave it out")
+
 _CHECK_ACCESS = "see that the address is right, and that credentials and network are there"
 #: The packages that teach fsspec a protocol; it has those for http, memory and more.
 _DRIVERS = {
@@ -44,35 +56,37 @@ def one_name(path: str | Path) -> str:
     return str(path) if is_url(path) else str(_local(path).resolve())
 
 
-def dump_size(path: str | Path) -> int:
+def dump_size(path: str | Path, source: Source = DUMP) -> int:
     """Bytes of a dump that is there, can be read in parts and is not empty.
 
     Raises:
         UserError: for any other, and where the protocol's driver, the bucket or the credentials are missing.
     """
     if is_url(path):
-        with _told(path):
+        with _told(path, source):
             info = _info(path)
         folder, size = info.get("type") == "directory", info.get("size")
         if not folder and (size is None or info.get("partial") is False):
-            raise UserError("the dump's server does not give parts of a file", where=path, fix="download it first")
+            raise UserError(
+                f"{source.what}'s server does not give parts of a file", where=path, fix="download it first"
+            )
     else:
         local = _local(path)
         folder, size = local.is_dir(), local.stat().st_size if local.is_file() else None
         if not folder and size is None:
-            raise UserError("the dump does not exist", where=path, fix=_NAME_DUMPS)
+            raise UserError(f"{source.what} does not exist", where=path, fix=source.name_it)
     if folder:
-        raise UserError("the dump is a folder, not a file", where=path, fix=_NAME_DUMPS)
+        raise UserError(f"{source.what} is a folder, not a file", where=path, fix=source.name_it)
     if size == 0:
-        raise UserError("the dump is an empty file", where=path, fix=FETCH_AGAIN)
+        raise UserError(f"{source.what} is an empty file", where=path, fix=source.spoilt)
     return int(cast(int, size))
 
 
-def open_dump(path: str | Path, block_bytes: int | None = None) -> BinaryIO:
+def open_dump(path: str | Path, block_bytes: int | None = None, source: Source = DUMP) -> BinaryIO:
     """A dump or what lies beside it, open for reading; ``block_bytes``: how much of a remote one is fetched at once."""
     if not is_url(path):
         return _local(path).open("rb")
-    with _told(path):
+    with _told(path, source):
         filesystem, name = fsspec.core.url_to_fs(str(path))
         return cast(BinaryIO, filesystem.open(name, "rb", block_size=block_bytes))
 
@@ -95,12 +109,12 @@ def dump_exists(path: str | Path) -> bool:
         return False
 
 
-def dump_digest(path: str | Path) -> str:
+def dump_digest(path: str | Path, source: Source = DUMP) -> str:
     """Digest of a dump; of a remote one by what its server tells: its size, and its checksum or else its time."""
     if not is_url(path):
-        dump_size(path)
+        dump_size(path, source)
         return file_digest(_local(path))
-    with _told(path):
+    with _told(path, source):
         info = _info(path)
         marks = [str(info[mark]) for mark in (*_CONTENT_MARKS, *_TIME_MARKS) if info.get(mark)]
         if not marks:
@@ -119,23 +133,25 @@ def _info(path: str | Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _told(path: str | Path) -> Iterator[None]:
+def _told(path: str | Path, source: Source = DUMP) -> Iterator[None]:
     """What a driver raises, as something that the user can mend."""
     scheme = str(path).split("://", 1)[0].rsplit("::", 1)[-1]
     try:
         yield
     except FileNotFoundError as error:
-        raise UserError("the dump does not exist", where=path, fix=f"{_NAME_DUMPS}; {_CHECK_ACCESS}") from error
+        raise UserError(
+            f"{source.what} does not exist", where=path, fix=f"{source.name_it}; {_CHECK_ACCESS}"
+        ) from error
     except ImportError as error:
         driver = _DRIVERS.get(scheme)
         fix = f"pip install {driver}" if driver else f"install what fsspec asks for: {error}"
         raise UserError(f"nothing is installed that reads {scheme}://", where=path, fix=fix) from error
     except PermissionError as error:
-        raise UserError("the dump may not be read", where=path, fix=_CHECK_ACCESS) from error
+        raise UserError(f"{source.what} may not be read", where=path, fix=_CHECK_ACCESS) from error
     except Exception as error:  # each driver has errors of its own
         if "Protocol not known" in str(error):
             raise UserError(
                 f"{scheme}:// is no protocol that is known", where=path, fix="give a path or a URL of fsspec"
             ) from error
         what = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"the dump cannot be opened: {what}", where=path, fix=_CHECK_ACCESS) from error
+        raise UserError(f"{source.what} cannot be opened: {what}", where=path, fix=_CHECK_ACCESS) from error

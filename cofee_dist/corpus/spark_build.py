@@ -17,14 +17,21 @@ from cofee_dist.corpus.dump_location import FETCH_AGAIN, dump_size, one_name
 from cofee_dist.corpus.sentences import SentenceRules
 from cofee_dist.corpus.spark_jobs import Progress, spoken_errors, watched
 from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
-from cofee_dist.corpus.spark_rows import COUNT, QUARANTINED, REDIRECT, ROWS_SQL, SENTENCE, PagesToRows
+from cofee_dist.corpus.spark_rows import QUARANTINED, REDIRECT, ROWS_SQL, SENTENCE, PagesToRows
+from cofee_dist.corpus.spark_tables import (
+    dropped,
+    drops,
+    listed,
+    sum_counts,
+    without_duplicates,
+    write_sentences,
+    write_table,
+)
 from cofee_dist.errors import UserError
-from cofee_dist.schemas import KEY, QUARANTINE, SENTENCES
+from cofee_dist.schemas import QUARANTINE, SENTENCES
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-
-_SENTENCES_PER_FILE = 500_000
+    from pyspark.sql import SparkSession
 
 
 def build_corpus(
@@ -60,13 +67,12 @@ def build_corpus(
     try:
         with spoken_errors():
             _extract(spark, config, language, scratch / "rows", on_progress)
-            counts = _counts(scratch / "rows")
+            counts = sum_counts(scratch / "rows")
             quarantined = _write_quarantine(scratch / "rows", output / "quarantine")
             _check_quarantined(counts, quarantined, config)
-            extracted = counts["candidates"] - _dropped(counts)
-            if not extracted:
+            if counts["candidates"] == dropped(counts):
                 raise _no_sentence(counts, config)
-            _finish(spark, config, scratch, output / "sentences", counts, extracted)
+            _finish(spark, config, scratch, output / "sentences", counts)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return _summary(counts, quarantined)
@@ -89,96 +95,28 @@ def _extract(spark: SparkSession, config: Corpus, language: str, rows: Path, on_
     )
     found = pages.mapInArrow(PagesToRows(sites, SentenceRules.of(config, language)), ROWS_SQL)
     with watched(spark, on_progress):
-        _write(found, rows)
+        write_table(found, rows)
 
 
-def _finish(
-    spark: SparkSession, config: Corpus, scratch: Path, output: Path, counts: Counter[str], extracted: int
-) -> None:
+def _finish(spark: SparkSession, config: Corpus, scratch: Path, output: Path, counts: Counter[str]) -> None:
     """From the extracted rows to the sentences that are kept, each once, with redirects resolved."""
     from pyspark.sql import functions as F
 
     rows = spark.read.parquet(str(scratch / "rows"))
     sentences = rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names)
-    sentences = _without_duplicates(sentences, several_dumps=len(config.dumps) > 1)
+    sentences = without_duplicates(sentences, several_dumps=len(config.dumps) > 1)
     if counts["redirects"]:
         redirects = resolved_redirects(
             rows.where(F.col("kind") == REDIRECT).select(F.col("title").alias("source"), F.col("text").alias("to"))
         )
         sentences = resolve_anchors(sentences, redirects)
-    most = config.max_sentences
-    unique = None
-    if most is not None and most < extracted:
-        _write(sentences, scratch / "unique")
-        unique = _rows_in(scratch / "unique")
-        sentences = _chosen(spark.read.parquet(str(scratch / "unique")), most)
-    _write(_sorted(sentences, min(extracted, most or extracted)), output)
-    _plain_names(output)
-    kept = _rows_in(output)
-    unique = kept if unique is None else unique
-    counts["dropped.duplicate"] = extracted - unique
-    counts["dropped.above_max_sentences"] = unique - kept
-    counts["sentences"] = kept
+    write_sentences(spark, sentences, config.max_sentences, scratch, output, counts)
     counts["anchors"] = _anchors_in(output)
-
-
-def _sorted(sentences: DataFrame, most: int) -> DataFrame:
-    """In the order of their keys, cut into as many partitions as there shall be files."""
-    files = -(-most // _SENTENCES_PER_FILE)
-    # Cutting by range first runs a job to sample the keys.
-    cut = sentences.repartitionByRange(files, *KEY) if files > 1 else sentences.repartition(1)
-    return cut.sortWithinPartitions(*KEY).select(*SENTENCES.names)
-
-
-def _without_duplicates(sentences: DataFrame, several_dumps: bool) -> DataFrame:
-    """Each text once; and each key once, should a page stand in two dumps: then its newest revision's."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as F
-
-    by_text = Window.partitionBy(F.md5("text")).orderBy(*KEY, F.desc("revision_id"))
-    once = sentences.withColumn("rank", F.row_number().over(by_text)).where("rank = 1").drop("rank")
-    if not several_dumps:
-        return once
-    by_key = Window.partitionBy(*KEY).orderBy(F.desc("revision_id"), "text")
-    return once.withColumn("rank", F.row_number().over(by_key)).where("rank = 1").drop("rank")
-
-
-def _chosen(sentences: DataFrame, most: int) -> DataFrame:
-    """The ``most`` sentences whose keys have the lowest hashes."""
-    from pyspark.sql import functions as F
-
-    keys = sentences.select(*KEY).orderBy(F.xxhash64(*KEY), *KEY).limit(most)
-    return sentences.join(keys, list(KEY), "left_semi")
-
-
-def _write(table: DataFrame, path: Path) -> None:
-    options = {"compression": "zstd", "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
-    table.write.mode("overwrite").options(**options).parquet(path.resolve().as_uri())
-
-
-def _plain_names(folder: Path) -> None:
-    """Spark names files at random; the same corpus has the same names here. Their order is the sentences' order."""
-    for checksum in folder.glob(".*.crc"):
-        checksum.unlink()
-    for number, file in enumerate(sorted(folder.glob("part-*.parquet"))):
-        file.rename(folder / f"part-{number:05d}.parquet")
-
-
-def _rows_in(folder: Path) -> int:
-    return ds.dataset(folder, format="parquet").count_rows()
 
 
 def _anchors_in(folder: Path) -> int:
     batches = ds.dataset(folder, format="parquet").to_batches(columns=["anchors"])
     return sum(len(batch.column(0).flatten()) for batch in batches)
-
-
-def _counts(rows: Path) -> Counter[str]:
-    table = ds.dataset(rows, format="parquet").to_table(columns=["name", "number"], filter=ds.field("kind") == COUNT)
-    counts: Counter[str] = Counter()
-    for name, number in zip(*table.to_pydict().values(), strict=True):
-        counts[name] += number
-    return counts
 
 
 def _write_quarantine(rows: Path, output: Path) -> Counter[str]:
@@ -206,33 +144,23 @@ def _check_quarantined(counts: Counter[str], quarantined: Counter[str], config: 
     if share > config.max_quarantined_share:
         raise UserError(
             f"{counts['quarantined']:,} of {counts['pages']:,} pages could not be read ({share:.1%}; at most "
-            f"{config.max_quarantined_share:.1%} may): {_listed(quarantined)}",
+            f"{config.max_quarantined_share:.1%} may): {listed(quarantined)}",
             where=", ".join(config.dumps),
             fix="check that the dump is whole, or raise corpus.max_quarantined_share",
         )
 
 
 def _no_sentence(counts: Counter[str], config: Corpus) -> UserError:
-    dropped = Counter({name.removeprefix("dropped."): n for name, n in counts.items() if name.startswith("dropped.")})
     return UserError(
         f"no sentence is left: {counts['articles']:,} articles of {counts['pages']:,} pages gave "
-        f"{counts['candidates']:,} candidates, dropped as {_listed(dropped) or 'there were none'}",
+        f"{counts['candidates']:,} candidates, dropped as {listed(drops(counts)) or 'there were none'}",
         where=", ".join(config.dumps),
         fix=f"lower corpus.min_anchors (now {config.min_anchors}), or take a dump with articles",
     )
-
-
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{reason} {number:,}" for reason, number in counts.most_common())
-
-
-def _dropped(counts: Counter[str]) -> int:
-    return sum(number for name, number in counts.items() if name.startswith("dropped."))
 
 
 def _summary(counts: Counter[str], quarantined: Counter[str]) -> dict[str, Any]:
     plain = ("pages", "articles", "redirects", "other_namespaces", "quarantined", "links")
     damaged = ("damaged_streams", "damaged_bytes")
     summary: dict[str, Any] = {name: counts[name] for name in (*plain, "candidates", "sentences", "anchors", *damaged)}
-    dropped = {name.removeprefix("dropped."): n for name, n in counts.items() if name.startswith("dropped.") and n}
-    return summary | {"dropped": dict(sorted(dropped.items())), "quarantined_by_reason": dict(quarantined)}
+    return summary | {"dropped": dict(drops(counts)), "quarantined_by_reason": dict(quarantined)}

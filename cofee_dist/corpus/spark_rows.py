@@ -36,14 +36,14 @@ class PagesToRows:
         for batch in batches:
             rows = [row for dump, page in _pages(batch) for row in _rows(page, readers[dump])]
             if rows:
-                yield _batch(rows)
+                yield batch_of(rows)
         counts = [
-            _row(COUNT, name=name, number=number)
+            row_of(COUNT, name=name, number=number)
             for reader in readers.values()
             for name, number in sorted(reader.counts.items())
         ]
         if counts:
-            yield _batch(counts)
+            yield batch_of(counts)
 
 
 def _pages(batch: pa.RecordBatch) -> Iterator[tuple[str, Page | BadPage]]:
@@ -60,10 +60,10 @@ def _rows(page: Page | BadPage, reader: ArticleReader) -> Iterator[tuple[Any, ..
     found = reader.read(page)
     if found.bad is not None:
         bad = found.bad
-        yield _row(QUARANTINED, page_id=bad.page_id, title=bad.title, name=bad.reason, text=bad.detail)
+        yield row_of(QUARANTINED, page_id=bad.page_id, title=bad.title, name=bad.reason, text=bad.detail)
     if found.redirect is not None:
         source, target = found.redirect
-        yield _row(REDIRECT, title=source, text=target)
+        yield row_of(REDIRECT, title=source, text=target)
     for sentence in found.sentences:
         assert isinstance(page, Page)
         yield _sentence(page, sentence)
@@ -74,11 +74,13 @@ def _sentence(page: Page, sentence: Sentence) -> tuple[Any, ...]:
     return (SENTENCE, page.page_id, page.revision_id, page.title, section, number, text, anchors, None, None)
 
 
-def _row(kind: str, **values: Any) -> tuple[Any, ...]:
+def row_of(kind: str, **values: Any) -> tuple[Any, ...]:
+    """A row of ``ROWS``; columns that are not given are null."""
     return (kind, *(values.get(name) for name in ROWS.names[1:]))
 
 
-def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+def batch_of(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+    """Rows as a batch of ``ROWS``."""
     columns = list(zip(*rows, strict=True))
     arrays = [
         _anchor_lists(column) if field.name == "anchors" else pa.array(column, field.type)

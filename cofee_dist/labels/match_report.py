@@ -1,4 +1,4 @@
-"""How well the gazetteers met the anchors: what hit, how often, and which entries are ambiguous."""
+"""How well the gazetteers met the anchors or the text: what hit, how often, and which entries are ambiguous."""
 
 from __future__ import annotations
 
@@ -27,27 +27,56 @@ def match_report(gazetteer: Gazetteer, hits: Mapping[str, int], anchors: int) ->
         entries_hit, anchors_typed, coverage, top_hits, top_ambiguous, never_hit), warnings. ``never_hit`` counts the
         entries that no anchor named; its examples are the first of them as the lists have them, dropped ones last.
     """
-    labelling = {entry: count for entry, count in hits.items() if entry in gazetteer.entries}
-    shared = {entry: count for entry, count in hits.items() if entry in gazetteer.ambiguous}
-    typed = sum(labelling.values())
+    typed, by_type = _labelling(gazetteer, hits)
     types = {
         name: {
-            **_type_report(gazetteer, name, _of_type(labelling, gazetteer.entries, name), shared, anchors),
-            "never_hit": _never_hit(gazetteer, name, hits),
+            **_type_report(gazetteer, name, found, hits),
+            "anchors_typed": sum(found.values()),
+            "coverage": _share(sum(found.values()), anchors),
         }
-        for name in gazetteer.counts
+        for name, found in by_type.items()
     }
-    warnings = [
-        f"no anchor matches an entry of type {name} ({', '.join(gazetteer.files.get(name, ()))}): it gets no weak label"
-        for name, report in types.items()
-        if not report["anchors_typed"]
-    ]
     return {
         "anchors": anchors,
         "anchors_typed": typed,
         "coverage": _share(typed, anchors),
         "types": types,
-        "warnings": warnings,
+        "warnings": _warnings(gazetteer, by_type, "no anchor matches"),
+    }
+
+
+def text_match_report(
+    gazetteer: Gazetteer, hits: Mapping[str, int], sentences: int, labelled: int, labelled_by_type: Mapping[str, int]
+) -> dict[str, Any]:
+    """Sum up what a gazetteer names in text, as ``match_report`` does for anchors.
+
+    Args:
+        gazetteer: what was matched.
+        hits: for each entry that the text names, how often it does; dropped entries included.
+        sentences: how many sentences there were.
+        labelled: how many of them got a label.
+        labelled_by_type: and how many one of the type.
+
+    Returns:
+        sentences, sentences_labelled, mentions (hits of entries that give labels), coverage (the share of sentences
+        with a label), types and warnings, as in ``match_report`` with mentions in place of anchors_typed.
+    """
+    mentions, by_type = _labelling(gazetteer, hits)
+    types = {
+        name: {
+            **_type_report(gazetteer, name, found, hits),
+            "mentions": sum(found.values()),
+            "coverage": _share(labelled_by_type.get(name, 0), sentences),
+        }
+        for name, found in by_type.items()
+    }
+    return {
+        "sentences": sentences,
+        "sentences_labelled": labelled,
+        "mentions": mentions,
+        "coverage": _share(labelled, sentences),
+        "types": types,
+        "warnings": _warnings(gazetteer, by_type, "no sentence names"),
     }
 
 
@@ -55,50 +84,84 @@ def require_matches(report: Mapping[str, Any], gazetteer: Gazetteer, labels: Lab
     """Raise UserError if no type matched anything; a single type without matches is only a warning."""
     if report["anchors_typed"]:
         return
-    files = "; ".join(f"{name}: {', '.join(files)}" for name, files in gazetteer.files.items())
     if not report["anchors"]:
         raise UserError(
             "there are no anchors to match the gazetteers with: no sentence has any",
             fix="give a wiki dump with links, or lower corpus.min_anchors",
         )
-    advice = ["check that the gazetteers are in the language of the dump"]
-    if not labels.ignore_case:
-        advice.append("set labels.ignore_case=true if their case differs")
-    if labels.chinese == "none" and any(map(_has_han, gazetteer.entries)):
-        advice.append("set labels.chinese=simplified if one is in simplified and the other in traditional Chinese")
+    advice = _advice(gazetteer, labels, "the dump")
     if labels.match_on != "both":
         advice.append("set labels.match_on=both to compare with the titles of linked pages as well")
-    if labels.ambiguity == "drop":
-        advice.append("set labels.ambiguity=keep_all if the types share their entries")
     raise UserError(
         f"none of {report['anchors']:,} anchors matches a gazetteer entry of any type",
-        where=files,
+        where=_files(gazetteer),
         fix=", ".join(advice),
     )
 
 
+def require_mentions(report: Mapping[str, Any], gazetteer: Gazetteer, labels: Labels) -> None:
+    """Raise UserError if no sentence got a label; a single type without any is only a warning."""
+    if not report["sentences_labelled"]:
+        raise UserError(
+            f"none of {report['sentences']:,} sentences names a gazetteer entry of any type",
+            where=_files(gazetteer),
+            fix=", ".join(_advice(gazetteer, labels, "the texts")),
+        )
+
+
+def _advice(gazetteer: Gazetteer, labels: Labels, matched: str) -> list[str]:
+    """What may mend it when nothing matches."""
+    advice = [f"check that the gazetteers are in the language of {matched}"]
+    if not labels.ignore_case:
+        advice.append("set labels.ignore_case=true if their case differs")
+    if labels.chinese == "none" and any(map(_has_han, gazetteer.entries)):
+        advice.append("set labels.chinese=simplified if one is in simplified and the other in traditional Chinese")
+    if labels.ambiguity == "drop":
+        advice.append("set labels.ambiguity=keep_all if the types share their entries")
+    return advice
+
+
+def _files(gazetteer: Gazetteer) -> str:
+    return "; ".join(f"{name}: {', '.join(files)}" for name, files in gazetteer.files.items())
+
+
+def _labelling(gazetteer: Gazetteer, hits: Mapping[str, int]) -> tuple[int, dict[str, dict[str, int]]]:
+    """How many hits give labels, and for each type the entries that give its labels, with their hits."""
+    labelling = {entry: count for entry, count in hits.items() if entry in gazetteer.entries}
+    by_type = {name: _of_type(labelling, gazetteer.entries, name) for name in gazetteer.counts}
+    return sum(labelling.values()), by_type
+
+
+def _warnings(gazetteer: Gazetteer, by_type: Mapping[str, Mapping[str, int]], none_hit: str) -> list[str]:
+    return [
+        f"{none_hit} an entry of type {name} ({', '.join(gazetteer.files.get(name, ()))}): it gets no weak label"
+        for name, found in by_type.items()
+        if not found
+    ]
+
+
 def _type_report(
-    gazetteer: Gazetteer, name: str, hits: Mapping[str, int], shared: Mapping[str, int], anchors: int
+    gazetteer: Gazetteer, name: str, labelling: Mapping[str, int], hits: Mapping[str, int]
 ) -> dict[str, Any]:
+    """What is the same for anchors and text; ``labelling`` are those of the hits that give the type's labels."""
     counts = gazetteer.counts[name]
-    typed = sum(hits.values())
+    shared = {entry: count for entry, count in hits.items() if entry in gazetteer.ambiguous}
     return {
         "entries": counts.entries,
         "duplicates": counts.duplicates,
         "ambiguous": counts.ambiguous,
-        "entries_hit": len(hits),
-        "anchors_typed": typed,
-        "coverage": _share(typed, anchors),
-        "top_hits": _top(hits.items()),
+        "entries_hit": len(labelling),
+        "top_hits": _top(labelling.items()),
         "top_ambiguous": [
             {**hit, "types": list(gazetteer.ambiguous[hit["entry"]])}
             for hit in _top(_of_type(shared, gazetteer.ambiguous, name).items())
         ],
+        "never_hit": _never_hit(gazetteer, name, hits),
     }
 
 
 def _never_hit(gazetteer: Gazetteer, name: str, hits: Mapping[str, int]) -> dict[str, Any]:
-    """Entries of a type, dropped ones included, that no anchor named."""
+    """Entries of a type, dropped ones included, that nothing named."""
     hit = sum(name in gazetteer.types_of(entry) for entry in hits)
     unseen = (entry for entry, _ in gazetteer.names() if entry not in hits and name in gazetteer.types_of(entry))
     return {"count": gazetteer.counts[name].entries - hit, "examples": list(islice(unseen, _TOP))}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cofee_dist.artifacts import read_json, versions
 from cofee_dist.config import Config, ScratchEncoder
@@ -13,11 +15,21 @@ from cofee_dist.evaluate.published import CORPORA, NOTE, WEAK
 from cofee_dist.evaluate.readers import read_labelled
 from cofee_dist.evaluate.scorer import Score
 from cofee_dist.pipeline.collect_labels import clusters_of, picking_of
-from cofee_dist.pipeline.evaluation import SCORES, SYSTEMS, TRAINED_BY, test_file
+from cofee_dist.pipeline.evaluation import SCORES, TRAINED_BY, main_system, systems_of, test_file
 from cofee_dist.pipeline.models import load_model
 from cofee_dist.pipeline.runner import Runner
 from cofee_dist.report.collect import matches_from_labels, system_from_score
-from cofee_dist.report.schema import CorpusCounts, Published, Report, Run, Sentence, Span, StageCurve, System
+from cofee_dist.report.schema import (
+    CorpusCounts,
+    Published,
+    Report,
+    Run,
+    Sentence,
+    Span,
+    StageCurve,
+    System,
+    TextCounts,
+)
 from cofee_dist.train.metrics import read_metrics
 from cofee_dist.train.worker import METRICS
 
@@ -32,6 +44,7 @@ def collect(runner: Runner, next_lines: tuple[str, ...]) -> Report:
     return Report(
         run=_run(runner),
         scored_on=file.path if file else None,
+        main=main_system(config),
         systems=_systems(runner) if file else (),
         paper=_published(config),
         picking=picking_of(config, folder / "nee", nee),
@@ -49,8 +62,7 @@ def collect(runner: Runner, next_lines: tuple[str, ...]) -> Report:
 
 def _run(runner: Runner) -> Run:
     config, manifests = runner.config, runner.manifests
-    corpus, scratch = manifests["corpus"].counts, config.encoder.scratch or ScratchEncoder()
-    known = ("pages", "articles", "redirects", "anchors", "sentences")
+    scratch = config.encoder.scratch or ScratchEncoder()
     return Run(
         name=config.name,
         started=time.strftime("%Y-%m-%d %H:%M"),
@@ -63,24 +75,36 @@ def _run(runner: Runner) -> Run:
         seed=config.seed,
         inputs={
             name: digest
-            for stage in ("corpus", "labels", "evaluation")
+            for stage in ("corpus", "texts", "labels", "evaluation")
             if stage in manifests
             for name, digest in manifests[stage].inputs.items()
             if name not in manifests
         },
-        corpus=CorpusCounts(**{name: corpus[name] for name in known}, drops=corpus["dropped"]),
+        corpus=_corpus(manifests["corpus"].counts) if "corpus" in manifests else None,
+        texts=_texts(manifests["texts"].counts) if "texts" in manifests else None,
         labels=manifests["labels"].counts["labels"],
         matches=matches_from_labels(read_json(config.run_folder / "labels" / "matches.json")),
     )
 
 
+def _corpus(counts: Mapping[str, Any]) -> CorpusCounts:
+    known = ("pages", "articles", "redirects", "anchors", "sentences")
+    return CorpusCounts(**{name: counts[name] for name in known}, drops=counts["dropped"])
+
+
+def _texts(counts: Mapping[str, Any]) -> TextCounts:
+    known = ("files", "lines", "sentences")
+    return TextCounts(**{name: counts[name] for name in known}, drops=counts["dropped"])
+
+
 def _systems(runner: Runner) -> tuple[System, ...]:
-    systems = []
+    systems, stages = [], systems_of(runner.config)
     for name, found in read_json(runner.config.run_folder / "evaluation" / SCORES).items():
-        stage, seconds = SYSTEMS.get(name), found.pop("seconds")
+        stage, seconds = stages.get(name), found.pop("seconds")
         per_type = {kind: Score(**part) for kind, part in found.pop("per_type").items()}
         if stage is not None:
-            seconds += sum(runner.manifests[one].seconds for one in TRAINED_BY.get(stage, (stage,)))
+            trained_by = [one for one in TRAINED_BY.get(stage, (stage,)) if one in runner.manifests]
+            seconds += sum(runner.manifests[one].seconds for one in trained_by)
         systems.append(system_from_score(name, Score(**found, per_type=per_type), seconds))
     return tuple(systems)
 

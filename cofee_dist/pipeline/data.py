@@ -1,4 +1,4 @@
-"""The Spark stages: dump to D_g, D_g to the first D_s."""
+"""The Spark stages: dump to D_g, texts to sentences, either to the first D_s."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from cofee_dist.config import Config, LabelledFile
+from cofee_dist.corpus.dump_location import TEXT, dump_digest
 from cofee_dist.errors import UserError
 from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.progress import StageProgress, count
 from cofee_dist.pipeline.runner import Runner
 
 HELD_OUT = "held_out.jsonl"
+#: What of ``corpus`` decides which sentences of texts are kept.
+_OF_TEXTS = {"min_sentence_length", "max_sentence_length", "max_sentences"}
 
 
 class Spark:
@@ -58,7 +61,7 @@ def corpus_stage(runner: Runner, engine: Spark) -> Path:
 
         return build_corpus(engine.session(), config.corpus, config.task.language, folder, shown.update)
 
-    settings = config.corpus.model_dump(mode="json", exclude={"dumps", "split_bytes"})
+    settings = config.corpus.model_dump(mode="json", exclude={"dumps", "texts", "split_bytes"})
     return runner.stage("corpus", settings | {"language": config.task.language}, inputs, build, _tell_corpus)
 
 
@@ -69,13 +72,36 @@ def _tell_corpus(counts: Mapping[str, Any]) -> str:
     )
 
 
-def labels_stage(runner: Runner, engine: Spark, sentences: Path) -> Path:
-    """D_g to D_s, iteration 0 of the ledger; without a validation file a share of it is held out."""
+def texts_stage(runner: Runner, engine: Spark) -> Path:
+    """Texts to ``sentences/``, which have no anchors."""
+    config = runner.config
+    inputs = {path: dump_digest(path, TEXT) for path in config.corpus.texts}
+
+    def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
+        from cofee_dist.corpus.spark_texts import build_texts
+
+        return build_texts(engine.session(), config.corpus, config.task.language, folder, shown.update)
+
+    settings = config.corpus.model_dump(mode="json", include=_OF_TEXTS)
+    # A sentence's key tells its file by the place in this list.
+    settings |= {"language": config.task.language, "order": list(config.corpus.texts)}
+    return runner.stage("texts", settings, inputs, build, _tell_texts)
+
+
+def _tell_texts(counts: Mapping[str, Any]) -> str:
+    return f"{count(counts['lines'])} lines → {count(counts['sentences'])} sentences"
+
+
+def labels_stage(runner: Runner, engine: Spark, source: str) -> Path:
+    """D_s, iteration 0 of the ledger; without a validation file a share of it is held out.
+
+    ``source`` is the stage whose sentences are labelled: ``corpus`` by their anchors, ``texts`` by what they name.
+    """
     config = runner.config
     lists = {name: entity_type.gazetteers for name, entity_type in config.task.types.items()}
     paths = {file.path for files in lists.values() for file in files}
     inputs = {path: digest_of_input(path, "the gazetteer") for path in sorted(paths)}
-    inputs["corpus"] = runner.fingerprint("corpus")
+    inputs[source] = runner.fingerprint(source)
     hold_out = config.evaluation.validation is None
     settings = {
         **config.labels.model_dump(mode="json"),
@@ -88,8 +114,11 @@ def labels_stage(runner: Runner, engine: Spark, sentences: Path) -> Path:
         from cofee_dist.artifacts import write_json
         from cofee_dist.labels.ledger import counts_by_type, read_iteration
         from cofee_dist.labels.spark import type_anchors
+        from cofee_dist.labels.spark_texts import label_texts
 
-        counts, report = type_anchors(engine.session(), sentences, folder, config.task, config.labels, shown.update)
+        label = label_texts if source == "texts" else type_anchors
+        sentences = config.run_folder / source / "sentences"
+        counts, report = label(engine.session(), sentences, folder, config.task, config.labels, shown.update)
         write_json(folder / "matches.json", report)
         held_out = _hold_out(folder, config) if hold_out else 0
         labels = counts_by_type(read_iteration(folder, 0))

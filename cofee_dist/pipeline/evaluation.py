@@ -22,9 +22,22 @@ MATCHING = "Matching"
 MAIN = "CoFEE-MRC"
 #: Stage whose model a row of the table is, in the paper's order (Table 3).
 SYSTEMS = {"MRC-NER": "mrc_ner", MAIN: "fet", "– FET": "nee", "– FET – ESI": "nee_without_esi"}
+#: The same without dumps: nothing begins with ESI, so the main stages' models are the paper's without it.
+MAIN_WITHOUT_ESI = f"{MAIN} – ESI"
+SYSTEMS_WITHOUT_ESI = {"MRC-NER": "mrc_ner", MAIN_WITHOUT_ESI: "fet", "– FET – ESI": "nee"}
 #: Stages that had to be trained for it.
 TRAINED_BY = {"fet": ("esi", "nee", "fet"), "nee": ("esi", "nee")}
 SCORES = "scores.json"
+
+
+def systems_of(config: Config) -> dict[str, str]:
+    """The systems that a run can have, each with the stage whose model it is."""
+    return SYSTEMS if config.corpus.dumps else SYSTEMS_WITHOUT_ESI
+
+
+def main_system(config: Config) -> str:
+    """The system that the run is made for."""
+    return MAIN if config.corpus.dumps else MAIN_WITHOUT_ESI
 
 
 def test_file(config: Config) -> LabelledFile | None:
@@ -38,7 +51,7 @@ def evaluation_stage(runner: Runner) -> Path | None:
     file = test_file(config)
     if file is None:
         return None
-    trained = {name: stage for name, stage in SYSTEMS.items() if stage in runner.manifests}
+    trained = {name: stage for name, stage in systems_of(config).items() if stage in runner.manifests}
     inputs = {stage: runner.fingerprint(stage) for stage in ("labels", *trained.values())}
     inputs[file.path] = digest_of_input(file.path, "the test file")
 

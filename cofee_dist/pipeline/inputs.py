@@ -8,18 +8,19 @@ from cofee_dist.artifacts import file_digest
 from cofee_dist.config import Config
 from cofee_dist.corpus.dump import read_site
 from cofee_dist.corpus.dump_location import dump_digest
+from cofee_dist.corpus.text_files import check_texts
 from cofee_dist.errors import UserError
 from cofee_dist.evaluate.readers import read_labelled
 from cofee_dist.labels.gazetteer import read_gazetteers
 
 
 def check_inputs(config: Config) -> None:
-    """Open every file that the run will read: heads of dumps, gazetteers and labelled sentences as a whole.
+    """Open every file that the run will read: heads of dumps and texts, gazetteers and labelled sentences as a whole.
 
     Raises:
         UserError: The first that is missing, is not what it should be, or does not fit the task.
     """
-    check_dumps(config)
+    check_sources(config)
     read_gazetteers(config.task, config.labels)
     evaluation = config.evaluation
     for what, file in (("validation", evaluation.validation), ("test", evaluation.test)):
@@ -36,10 +37,28 @@ def check_inputs(config: Config) -> None:
             must_exist(path, what)
 
 
-def check_dumps(config: Config) -> None:
-    """See that there are dumps, and that each begins as a MediaWiki dump does."""
-    if not config.corpus.dumps:
-        raise UserError("no dump to read", where="corpus.dumps", fix="--set 'corpus.dumps=[enwiki-….xml.bz2]'")
+def check_sources(config: Config) -> None:
+    """See that there is what labels come from, that dumps begin as MediaWiki dumps do, and texts as texts."""
+    corpus, from_text = config.corpus, config.labels.source == "text"
+    if from_text and not corpus.texts:
+        raise UserError(
+            "no text to read, though labels.source is text",
+            where="corpus.texts",
+            fix="--set 'corpus.texts=[texts.jsonl]', or labels.source=anchors to label the anchors of a dump",
+        )
+    if corpus.texts and not from_text:
+        raise UserError(
+            "texts are given, but labels come from the anchors of dumps",
+            where="corpus.texts",
+            fix="set labels.source=text, or corpus.texts=[]",
+        )
+    if not corpus.dumps and not from_text:
+        raise UserError(
+            "no dump to read",
+            where="corpus.dumps",
+            fix="--set 'corpus.dumps=[enwiki-….xml.bz2]', or corpus.texts with labels.source=text",
+        )
+    check_texts(corpus.texts)
     for path in config.corpus.dumps:
         if not _is_url(path):
             must_exist(path, "the dump")

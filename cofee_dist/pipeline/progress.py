@@ -95,6 +95,10 @@ class RunProgress:
         """Leave a line for a stage that had been finished by an earlier run."""
         self.console.print(f"[dim]✓ {name:<20}   done  {text}[/]", highlight=False, soft_wrap=True)
 
+    def left_out(self, name: str, why: str) -> None:
+        """Leave a line for a stage that this run has not."""
+        self.console.print(f"[dim]– {name:<20}   none  {why}[/]", highlight=False, soft_wrap=True)
+
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)

@@ -12,9 +12,9 @@ from pathlib import Path
 from cofee_dist.artifacts import fingerprint, write_text
 from cofee_dist.config import Config
 from cofee_dist.config_file import dump_yaml
-from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark
+from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark, texts_stage
 from cofee_dist.pipeline.evaluation import evaluation_stage
-from cofee_dist.pipeline.inputs import check_dumps, check_inputs
+from cofee_dist.pipeline.inputs import check_inputs, check_sources
 from cofee_dist.pipeline.models import quiet_transformers
 from cofee_dist.pipeline.progress import RunProgress
 from cofee_dist.pipeline.runner import Runner
@@ -28,7 +28,7 @@ _FULL_BYTES = 2**20
 
 
 def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] = ()) -> Report:
-    """From dump to recogniser: run what is not finished yet, then write the report.
+    """From dump or text to recogniser: run what is not finished yet, then write the report.
 
     A finished stage with the same config and inputs is not run again; a killed one goes on from its last
     checkpoint. ``next_lines`` are the commands that the report suggests.
@@ -47,9 +47,9 @@ def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] 
 
 
 def build_corpus(config: Config, progress: RunProgress) -> None:
-    """Only D_g and the first D_s; ``pretrain`` with the same config goes on from there."""
+    """Only the sentences and the first D_s; ``pretrain`` with the same config goes on from there."""
     with _running(config, progress) as runner:
-        check_dumps(config)
+        check_sources(config)
         _data(runner)
 
 
@@ -82,14 +82,19 @@ def _disk_is_full(error: BaseException, folder: Path) -> bool:
     return told or shutil.disk_usage(folder).free < _FULL_BYTES
 
 
-def _data(runner: Runner) -> tuple[Path, Path]:
-    """D_g and the ledger with D_s."""
+def _data(runner: Runner) -> tuple[Path | None, Path]:
+    """D_g, which is there if dumps are, and the ledger with D_s."""
+    sentences, source = None, "corpus"
     with spark() as engine:
-        sentences = corpus_stage(runner, engine) / "sentences"
-        return sentences, labels_stage(runner, engine, sentences)
+        if runner.config.corpus.dumps:
+            sentences = corpus_stage(runner, engine) / "sentences"
+        if runner.config.labels.source == "text":
+            texts_stage(runner, engine)
+            source = "texts"
+        return sentences, labels_stage(runner, engine, source)
 
 
-def _train(runner: Runner, sentences: Path, labels: Path) -> None:
+def _train(runner: Runner, sentences: Path | None, labels: Path) -> None:
     from cofee_dist.train.ray_worker import stop_apart
 
     config = runner.config
@@ -110,10 +115,15 @@ def _train(runner: Runner, sentences: Path, labels: Path) -> None:
             ablations.result()
 
 
-def _main_stages(runner: Runner, sentences: Path, labels: Path) -> None:
+def _main_stages(runner: Runner, sentences: Path | None, labels: Path) -> None:
     stages = runner.config.stages
-    training_stage(runner, "esi", stages.esi, "base", sentences, "corpus")
-    nee = training_stage(runner, "nee", stages.nee, "esi", labels, "labels")
+    if sentences is None:
+        runner.leave_out("esi", "no dump, so no anchors to learn from: NEE begins with the base model")
+        before = "base"
+    else:
+        training_stage(runner, "esi", stages.esi, "base", sentences, "corpus")
+        before = "esi"
+    nee = training_stage(runner, "nee", stages.nee, before, labels, "labels")
     best = int(runner.manifests["nee"].counts["best_iteration"])
     training_stage(runner, "fet", stages.fet, "nee", nee / "labels", "nee", best)
 
@@ -121,7 +131,9 @@ def _main_stages(runner: Runner, sentences: Path, labels: Path) -> None:
 def _ablations(runner: Runner, labels: Path, apart: bool = False) -> None:
     """NEE without ESI before it, and without self-picking either (MRC-NER on weak labels)."""
     nee = runner.config.stages.nee
-    training_stage(runner, "nee_without_esi", nee, "base", labels, "labels", apart=apart)
+    if runner.config.corpus.dumps:
+        # Without dumps the main NEE is just that.
+        training_stage(runner, "nee_without_esi", nee, "base", labels, "labels", apart=apart)
     without_picking = nee.model_copy(update={"picking": "none"})
     training_stage(runner, "mrc_ner", without_picking, "base", labels, "labels", apart=apart)
 

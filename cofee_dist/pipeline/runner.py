@@ -53,6 +53,10 @@ class Runner:
         self.manifests[name] = manifest
         return folder.path
 
+    def leave_out(self, name: str, why: str) -> None:
+        """Tell that this run has no such stage."""
+        self._progress.left_out(name, why)
+
     def fingerprint(self, name: str) -> str:
         """Of a stage that was built or found: what the next stage depends on."""
         return self.manifests[name].fingerprint

@@ -18,11 +18,12 @@ _SPEED_ONLY = {"checkpoint_every_steps", "device", "cpu_threads", "parallel_stag
 
 
 def base_stage(runner: Runner) -> Path:
-    """The untrained model that every training begins with; a random encoder's vocabulary wants D_g first."""
+    """The untrained model that every training begins with; a random encoder's vocabulary wants the sentences first."""
     config = runner.config
-    inputs = {}
+    inputs: dict[str, str] = {}
+    read = [stage for stage in ("corpus", "texts") if config.encoder.scratch is not None and stage in runner.manifests]
     if config.encoder.scratch is not None:
-        inputs["corpus"] = runner.fingerprint("corpus")
+        inputs |= {stage: runner.fingerprint(stage) for stage in read}
     elif config.encoder.name is not None and Path(config.encoder.name).is_dir():
         inputs[config.encoder.name] = path_digest(config.encoder.name)
 
@@ -31,9 +32,9 @@ def base_stage(runner: Runner) -> Path:
         from cofee_dist.train.worker import read_sentences
 
         texts: list[str] = []
-        if config.encoder.scratch is not None:
-            sentences = config.run_folder / "corpus" / "sentences"
-            texts = [*read_sentences(sentences).column("text").to_pylist(), *config.questions.values()]
+        for stage in read:
+            texts += read_sentences(config.run_folder / stage / "sentences").column("text").to_pylist()
+        texts += config.questions.values()
         return make_base_model(config, texts, folder / "model")
 
     settings = {

@@ -44,12 +44,12 @@ def system_from_score(name: str, found: Score, seconds: float | None = None) -> 
 
 
 def matches_from_labels(found: Mapping[str, Any], frequent: int = _FREQUENT) -> MatchReport:
-    """The report of ``labels.match_report`` with what a page shows of it: the most frequent hits of each type."""
+    """What ``labels.match_report`` tells of anchors or text, as a page shows it: of hits the most frequent."""
     types = {
         name: GazetteerMatches(
             entries=row["entries"],
             entries_hit=row["entries_hit"],
-            hits=row["anchors_typed"],
+            hits=row["mentions"] if "mentions" in row else row["anchors_typed"],
             frequent=_frequent({hit["entry"]: hit["count"] for hit in row["top_hits"]}, frequent),
         )
         for name, row in found["types"].items()

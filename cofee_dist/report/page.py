@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +70,28 @@ def _drawn_types(report: Report) -> dict[str, set[str]]:
 
 def _rows(run: Run) -> dict[str, list[tuple[str, str]]]:
     """Name and value of each row of the plain tables."""
-    drops = sorted(run.corpus.drops.items(), key=lambda row: -row[1]) if run.corpus else []
     ambiguous = run.matches.ambiguous if run.matches else ()
     return {
-        "drops": [(reason, text.count(number)) for reason, number in drops],
+        "drops": _drops(run.corpus.drops if run.corpus else {}),
+        "text_drops": _drops(run.texts.drops if run.texts else {}),
         "labels": [(name, text.count(number)) for name, number in run.labels.items()],
         "seconds": [(stage, text.duration(seconds)) for stage, seconds in run.seconds.items()],
         "ambiguous": [(f"{row.surface} ({', '.join(row.types)})", text.count(row.hits)) for row in ambiguous],
     }
 
 
+def _drops(drops: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Reasons with their numbers, the most frequent first."""
+    return [(reason, text.count(number)) for reason, number in sorted(drops.items(), key=lambda row: -row[1])]
+
+
 def facts(report: Report) -> list[tuple[str, str]]:
     """Name and value of what a reader wants to know first, for the head of the page."""
     run = report.run
+    sentences = sum(read.sentences for read in (run.corpus, run.texts) if read is not None)
     known: list[tuple[str, Any]] = [
         ("encoder", run.encoder),
-        ("sentences", text.count(run.corpus.sentences) if run.corpus else None),
+        ("sentences", text.count(sentences) if run.corpus or run.texts else None),
         ("weak labels", text.count(sum(run.labels.values())) if run.labels else None),
         ("time", text.duration(sum(s for s in run.seconds.values() if s is not None)) if run.seconds else None),
         ("seed", str(run.seed)),

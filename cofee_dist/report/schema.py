@@ -58,6 +58,15 @@ class CorpusCounts(Part):
     drops: Counts = Field(default_factory=dict)
 
 
+class TextCounts(Part):
+    """From texts to the sentences that gazetteers label; ``drops`` counts what was left out, by reason."""
+
+    files: Count
+    lines: Count
+    sentences: Count
+    drops: Counts = Field(default_factory=dict)
+
+
 class GazetteerMatches(Part):
     """How far one type's gazetteers reach: distinct entries, those that occur at all, and their hits."""
 
@@ -101,6 +110,7 @@ class Run(Part):
     seed: int
     inputs: dict[str, str] = Field(default_factory=dict)
     corpus: CorpusCounts | None = None
+    texts: TextCounts | None = None
     labels: Counts = Field(default_factory=dict)
     matches: MatchReport | None = None
 

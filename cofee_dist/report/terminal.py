@@ -85,6 +85,10 @@ def _findings(report: Report) -> RenderableType:
         dropped = sum(run.corpus.drops.values())
         kept = f"{plural(run.corpus.sentences, 'sentence')} of {plural(run.corpus.articles, 'article')}"
         table.add_row("corpus", Text(f"{kept}; {count(dropped)} left out, each with its reason"))
+    if run.texts is not None:
+        dropped = sum(run.texts.drops.values())
+        kept = f"{plural(run.texts.sentences, 'sentence')} of {plural(run.texts.lines, 'line')}"
+        table.add_row("texts", Text(f"{kept}; {count(dropped)} left out, each with its reason"))
     if run.labels:
         labels = " · ".join(f"{shorten(name, 20)} {count(number)}" for name, number in run.labels.items())
         table.add_row("weak labels", Text(labels))

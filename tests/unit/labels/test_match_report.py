@@ -5,7 +5,7 @@ import pytest
 from cofee_dist.config import Labels
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer import Gazetteer, build_gazetteer
-from cofee_dist.labels.match_report import match_report, require_matches
+from cofee_dist.labels.match_report import match_report, require_matches, require_mentions, text_match_report
 
 LISTS = {"PER": ["Ada", "Paris", "Bob", "Bob"], "LOC": ["Paris", "Rome"], "ORG": ["NASA"]}
 FILES = {name: (f"{name}.txt",) for name in LISTS}
@@ -32,6 +32,28 @@ def test_a_report() -> None:
     }
     assert report["types"]["ORG"]["entries_hit"] == 0
     assert report["warnings"] == ["no anchor matches an entry of type ORG (ORG.txt): it gets no weak label"]
+
+
+def test_a_report_of_text_counts_mentions_and_sentences() -> None:
+    gazetteer = _gazetteer(Labels(ambiguity="drop"))
+    report = text_match_report(gazetteer, HITS, sentences=50, labelled=5, labelled_by_type={"PER": 2, "LOC": 3})
+    assert (report["sentences"], report["sentences_labelled"], report["coverage"]) == (50, 5, 0.1)
+    assert report["mentions"] == 6
+    of_anchors = match_report(gazetteer, HITS, anchors=44)["types"]["LOC"]
+    same = {name: value for name, value in of_anchors.items() if name not in ("anchors_typed", "coverage")}
+    assert report["types"]["LOC"] == {**same, "mentions": 3, "coverage": 3 / 50}
+    assert report["warnings"] == ["no sentence names an entry of type ORG (ORG.txt): it gets no weak label"]
+    require_mentions(report, gazetteer, Labels())
+
+
+def test_text_without_a_mention_is_the_users_to_mend() -> None:
+    gazetteer = _gazetteer(Labels(ambiguity="drop"))
+    report = text_match_report(gazetteer, {"Paris": 9}, sentences=50, labelled=0, labelled_by_type={})
+    with pytest.raises(UserError, match="none of 50 sentences") as caught:
+        require_mentions(report, gazetteer, Labels(ambiguity="drop"))
+    assert "keep_all" in str(caught.value)
+    assert "language of the texts" in str(caught.value)
+    assert "match_on" not in str(caught.value)
 
 
 def test_dropped_entries_type_nothing_but_are_told() -> None:

@@ -20,6 +20,7 @@ RIGHT = {
     "test.conll": b"Ada B-PER\n\n",
     "truth.jsonl": b"",
     "examples.txt": b"Ada\n",
+    "texts.jsonl": b'{"text": "Ada"}\n',
     "zero.json": b"{}",
 }
 
@@ -40,7 +41,11 @@ def check(folder, **changed):
                         "ORG": {"question": "brands", "gazetteers": [{"path": str(brands), "column": "brand"}]},
                     }
                 },
-                "corpus": {"dumps": changed.get("dumps", [str(folder / "dump.xml.bz2")])},
+                "corpus": {
+                    "dumps": changed.get("dumps", [str(folder / "dump.xml.bz2")]),
+                    "texts": changed.get("texts", [str(folder / "texts.jsonl")]),
+                },
+                "labels": {"source": changed.get("source", "text")},
                 "encoder": {"scratch": {}},
                 "engine": {"deepspeed_config": str(folder / "zero.json")},
                 "evaluation": {
@@ -71,6 +76,9 @@ def test_a_missing_file_is_named(tmp_path, name):
         ("dump.xml.bz2", b"no dump at all", "neither XML nor"),
         ("dump.xml.bz2", bz2.compress(b"<html></html>"), "not a MediaWiki dump"),
         ("PER.txt", b"\n\n", "no entries"),
+        ("texts.jsonl", b'{"text": "Ada"}\n{"txt": "Ada"}\n', r"no 'text'[\s\S]*texts\.jsonl:2"),
+        ("texts.jsonl", b"caf\xe9\n", r"not UTF-8[\s\S]*texts\.jsonl:1"),
+        ("texts.jsonl", b"", "empty"),
         ("brands.tsv", b"id\tname\n1\tIBM\n", "no column 'brand'"),
         ("validation.conll", b"Ada B-GPE\n\n", "GPE"),
         ("test.conll", b"Ada\n\n", "no label in column"),
@@ -84,7 +92,16 @@ def test_a_file_that_is_something_else_is_named(tmp_path, name, content, told):
 
 def test_no_dump_is_told_with_the_setting(tmp_path):
     with pytest.raises(UserError, match=r"corpus\.dumps"):
-        check(tmp_path, dumps=[])
+        check(tmp_path, dumps=[], texts=[], source="anchors")
+
+
+def test_labels_come_from_what_is_given(tmp_path):
+    check(tmp_path, dumps=[])
+    check(tmp_path, texts=[], source="anchors")
+    with pytest.raises(UserError, match=r"no text to read, though labels\.source is text[\s\S]*corpus\.texts"):
+        check(tmp_path, texts=[])
+    with pytest.raises(UserError, match=r"corpus\.texts[\s\S]*labels\.source=text"):
+        check(tmp_path, source="anchors")
 
 
 def test_a_dump_may_be_a_url(tmp_path):

@@ -7,7 +7,7 @@ from cofee_dist.config import Labels
 from cofee_dist.evaluate.scorer import score
 from cofee_dist.labels.gazetteer import build_gazetteer
 from cofee_dist.labels.ledger import from_sentences
-from cofee_dist.labels.match_report import match_report
+from cofee_dist.labels.match_report import match_report, text_match_report
 from cofee_dist.report.collect import clusters_from_tables, matches_from_labels, system_from_score
 from cofee_dist.schemas import ENTITIES, LabelledSentence
 
@@ -52,5 +52,6 @@ def test_the_match_report_is_taken_as_labels_gives_it() -> None:
     matches = matches_from_labels(match_report(gazetteer, {"Ada": 4, "Troy": 3, "Paris": 9}, anchors=40))
     assert (matches.types["LOC"].entries, matches.types["LOC"].entries_hit, matches.types["LOC"].hits) == (3, 2, 12)
     assert [entry.surface for entry in matches.types["LOC"].frequent] == ["Paris", "Troy"]
+    assert matches == matches_from_labels(text_match_report(gazetteer, {"Ada": 4, "Troy": 3, "Paris": 9}, 40, 9, {}))
     (troy,) = matches.ambiguous
     assert (troy.surface, set(troy.types), troy.hits) == ("Troy", {"PER", "LOC"}, 3)

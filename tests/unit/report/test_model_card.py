@@ -7,7 +7,7 @@ import yaml
 
 from cofee_dist.report.model_card import front_matter, model_card, write_model_card
 from cofee_dist.report.schema import as_report
-from tests.unit.report.samples import ALL, bare_report, chinese_report, sample_dict, sample_report
+from tests.unit.report.samples import ALL, bare_report, chinese_report, sample_dict, sample_report, text_report
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -74,3 +74,11 @@ def test_bars_do_not_end_a_cell(tmp_path: Path) -> None:
     path = write_model_card(as_report(made), tmp_path)
     assert path.name == "README.md"
     assert "| A\\|B | one \\| two three |" in path.read_text(encoding="utf-8")
+
+
+def test_a_card_of_texts_does_not_speak_of_links() -> None:
+    card = model_card(text_report(), "m")
+    assert "training labels come from word lists matched with texts." in card
+    assert "Texts: 9,061 sentences of 5,120 lines." in card
+    assert "where the texts name entries of the word lists" in card
+    assert "come from Wikipedia's links and from word lists." in model_card(sample_report(), "m")

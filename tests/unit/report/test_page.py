@@ -12,7 +12,7 @@ from cofee_dist.report.colours import PALETTE
 from cofee_dist.report.page import render_page
 from cofee_dist.report.schema import as_report
 from cofee_dist.report.write import write_report
-from tests.unit.report.samples import ALL, bare_report, sample_dict, sample_report
+from tests.unit.report.samples import ALL, bare_report, sample_dict, sample_report, text_report
 
 STYLES = (Path(report.__file__).parent / "report.css").read_text(encoding="utf-8")
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "use", "rect"}
@@ -152,3 +152,11 @@ def test_legends_name_only_what_is_drawn() -> None:
     page = render_page(as_report(made))
     assert len(re.findall(r"<li><span class=.chip.[^>]*></span>PER</li>", page)) == 2
     assert not re.search(r"</span>NEVER</li>", page)
+
+
+def test_texts_and_what_was_left_out_of_them() -> None:
+    page = render_page(text_report())
+    assert "5,120" in page
+    assert "too_short" in page
+    assert "Left out of the texts" in page
+    assert "pages read" not in page

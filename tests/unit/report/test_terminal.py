@@ -8,7 +8,7 @@ from rich.console import Console
 
 from cofee_dist.report.schema import as_report
 from cofee_dist.report.terminal import print_report
-from tests.unit.report.samples import ALL, sample_dict, sample_report, wide_report
+from tests.unit.report.samples import ALL, sample_dict, sample_report, text_report, wide_report
 
 
 def printed(report, styled: bool = False) -> str:
@@ -67,3 +67,10 @@ def test_brackets_are_text_not_markup() -> None:
     assert "[bold]x[/bold]" in text
     assert "[green]Matching[/green]" in text
     assert "[red]model" in text
+
+
+def test_texts_stand_where_the_corpus_would() -> None:
+    text = printed(text_report())
+    assert "9,061 sentences of 5,120 lines; 353 left out" in text
+    assert "CoFEE-MRC – ESI" in text
+    assert not any(line.startswith("corpus") for line in text.splitlines())

@@ -1,0 +1,112 @@
+"""Sentences as Spark writes them, whatever they were read from: each text once, in the order of keys, all counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.dataset as ds
+
+from cofee_dist.corpus.spark_rows import COUNT
+from cofee_dist.schemas import KEY, SENTENCES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_SENTENCES_PER_FILE = 500_000
+
+
+def write_sentences(
+    spark: SparkSession, sentences: DataFrame, most: int | None, scratch: Path, output: Path, counts: Counter[str]
+) -> None:
+    """Write those of the sentences that are kept: all, or the ``most`` whose keys have the lowest hashes.
+
+    ``sentences`` are without duplicates; ``counts`` holds ``candidates`` and what of them was dropped until then, and
+    is given ``dropped.duplicate``, ``dropped.above_max_sentences`` and ``sentences``.
+    """
+    extracted = counts["candidates"] - dropped(counts)
+    unique = None
+    if most is not None and most < extracted:
+        write_table(sentences, scratch / "unique")
+        unique = _rows_in(scratch / "unique")
+        sentences = _chosen(spark.read.parquet(str(scratch / "unique")), most)
+    write_table(_sorted(sentences, min(extracted, most or extracted)), output)
+    _plain_names(output)
+    kept = _rows_in(output)
+    unique = kept if unique is None else unique
+    counts["dropped.duplicate"] = extracted - unique
+    counts["dropped.above_max_sentences"] = unique - kept
+    counts["sentences"] = kept
+
+
+def without_duplicates(sentences: DataFrame, several_dumps: bool) -> DataFrame:
+    """Each text once; and each key once, should a page stand in two dumps: then its newest revision's."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    by_text = Window.partitionBy(F.md5("text")).orderBy(*KEY, F.desc("revision_id"))
+    once = sentences.withColumn("rank", F.row_number().over(by_text)).where("rank = 1").drop("rank")
+    if not several_dumps:
+        return once
+    by_key = Window.partitionBy(*KEY).orderBy(F.desc("revision_id"), "text")
+    return once.withColumn("rank", F.row_number().over(by_key)).where("rank = 1").drop("rank")
+
+
+def write_table(table: DataFrame, path: Path) -> None:
+    """Write Parquet in place of what is there."""
+    options = {"compression": "zstd", "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
+    table.write.mode("overwrite").options(**options).parquet(path.resolve().as_uri())
+
+
+def sum_counts(rows: Path) -> Counter[str]:
+    """The counts of all partitions, from the rows (``spark_rows.ROWS``) that they left."""
+    table = ds.dataset(rows, format="parquet").to_table(columns=["name", "number"], filter=ds.field("kind") == COUNT)
+    counts: Counter[str] = Counter()
+    for name, number in zip(*table.to_pydict().values(), strict=True):
+        counts[name] += number
+    return counts
+
+
+def dropped(counts: Counter[str]) -> int:
+    """How many candidates were dropped for any reason."""
+    return sum(drops(counts).values())
+
+
+def drops(counts: Counter[str]) -> Counter[str]:
+    """How many candidates were dropped, by reason; those without any are left out."""
+    found = {name.removeprefix("dropped."): n for name, n in counts.items() if name.startswith("dropped.") and n}
+    return Counter(dict(sorted(found.items())))
+
+
+def listed(counts: Counter[str]) -> str:
+    """Reasons with their numbers, the most frequent first."""
+    return ", ".join(f"{reason} {number:,}" for reason, number in counts.most_common())
+
+
+def _sorted(sentences: DataFrame, most: int) -> DataFrame:
+    """In the order of their keys, cut into as many partitions as there shall be files."""
+    files = -(-most // _SENTENCES_PER_FILE)
+    # Cutting by range first runs a job to sample the keys.
+    cut = sentences.repartitionByRange(files, *KEY) if files > 1 else sentences.repartition(1)
+    return cut.sortWithinPartitions(*KEY).select(*SENTENCES.names)
+
+
+def _chosen(sentences: DataFrame, most: int) -> DataFrame:
+    """The ``most`` sentences whose keys have the lowest hashes."""
+    from pyspark.sql import functions as F
+
+    keys = sentences.select(*KEY).orderBy(F.xxhash64(*KEY), *KEY).limit(most)
+    return sentences.join(keys, list(KEY), "left_semi")
+
+
+def _plain_names(folder: Path) -> None:
+    """Spark names files at random; the same corpus has the same names here. Their order is the sentences' order."""
+    for checksum in folder.glob(".*.crc"):
+        checksum.unlink()
+    for number, file in enumerate(sorted(folder.glob("part-*.parquet"))):
+        file.rename(folder / f"part-{number:05d}.parquet")
+
+
+def _rows_in(folder: Path) -> int:
+    return ds.dataset(folder, format="parquet").count_rows()

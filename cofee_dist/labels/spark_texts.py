@@ -1,0 +1,111 @@
+"""Sentences of texts to the first D_s with Spark: every worker matches with one automaton, built once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pyarrow as pa
+
+from cofee_dist.config import Labels, Task
+from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
+from cofee_dist.labels.match_report import require_mentions, text_match_report
+from cofee_dist.labels.spark import OnProgress
+from cofee_dist.labels.text_labels import TEXT_LABELS_SQL, TextLabeller
+from cofee_dist.schemas import KEY
+
+if TYPE_CHECKING:
+    from pyspark import Broadcast
+    from pyspark.sql import DataFrame, SparkSession
+
+_STEPS = 3
+
+
+def label_texts(
+    spark: SparkSession,
+    sentences_path: str | Path,
+    ledger_path: str | Path,
+    task: Task,
+    labels: Labels,
+    on_progress: OnProgress | None = None,
+) -> tuple[dict[str, int], dict[str, Any]]:
+    """Label what gazetteers name in text without anchors: the first D_s, iteration 0, by the rule of ``matcher``.
+
+    Args:
+        spark: a session.
+        sentences_path: the sentences, Parquet (schemas.SENTENCES); their anchors are not looked at.
+        ledger_path: the ledger's folder; its ``iteration=0`` is written by Spark, and replaced if there.
+        task: its types and their gazetteers, which are read here and sent to each worker once.
+        labels: how to compare, and what an ambiguous entry gives.
+        on_progress: told after each step.
+
+    Returns:
+        Counts (sentences read, sentences labelled, mentions, entities) and the match report (see
+        ``text_match_report``). The labels (schemas.LABELS) are as those of ``type_anchors``.
+
+    Raises:
+        UserError: for a gazetteer that cannot be read, or if no sentence names an entry of any type.
+    """
+    from pyspark.sql import functions as F
+
+    tell = on_progress or (lambda *_: None)
+    gazetteer = read_gazetteers(task, labels)
+    shared = spark.sparkContext.broadcast(gazetteer)
+    tell(1, _STEPS)
+    sentences = spark.read.parquet(str(sentences_path)).select(*KEY, "text")
+    named = sentences.mapInArrow(LabelTexts(shared, uuid4().hex), TEXT_LABELS_SQL).persist()
+    try:
+        labelled = named.where(F.size("entities") > 0)
+        report = _report(gazetteer, sentences.count(), named, labelled)
+        require_mentions(report, gazetteer, labels)
+        tell(2, _STEPS)
+        rows = labelled.select(*KEY, "text", "entities").orderBy(*KEY)
+        output = rows.write.mode("overwrite").option("compression", "zstd")
+        output.parquet(f"{ledger_path}/iteration=0")
+    finally:
+        named.unpersist()
+        shared.destroy()
+    tell(_STEPS, _STEPS)
+    counts = {name: report[name] for name in ("sentences", "sentences_labelled", "mentions")}
+    return {**counts, "entities": sum(of_type["mentions"] for of_type in report["types"].values())}, report
+
+
+def _report(gazetteer: Gazetteer, sentences: int, named: DataFrame, labelled: DataFrame) -> dict[str, Any]:
+    from pyspark.sql import functions as F
+
+    entries = [entry for entry, _ in gazetteer.names()]
+    hits = _counted(named.select(F.explode("hits").alias("value")))
+    types = _counted(labelled.select(F.explode(F.array_distinct("entities.type")).alias("value")))
+    hits_of = {entries[index]: number for index, number in sorted(hits.items())}
+    return text_match_report(gazetteer, hits_of, sentences, labelled.count(), types)
+
+
+def _counted(values: DataFrame) -> dict[Any, int]:
+    table = values.groupBy("value").count().toArrow()
+    return dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+#: The labeller of a worker's process, under the key of the job that it was built for; a worker serves many tasks.
+_of_worker: dict[str, TextLabeller] = {}
+
+
+class LabelTexts:
+    """The function that ``mapInArrow`` runs in each partition: sentences in, ``TEXT_LABELS`` out."""
+
+    def __init__(self, gazetteer: Broadcast[Gazetteer], key: str) -> None:
+        self._gazetteer, self._key = gazetteer, key
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Labels of each batch of sentences."""
+        labeller = self._labeller()
+        for batch in batches:
+            yield labeller.label(batch)
+
+    def _labeller(self) -> TextLabeller:
+        if self._key not in _of_worker:
+            # The last job's is not wanted any more, and may hold hundreds of megabytes.
+            _of_worker.clear()
+            _of_worker[self._key] = TextLabeller(self._gazetteer.value)
+        return _of_worker[self._key]
