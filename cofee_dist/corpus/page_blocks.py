@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cofee_dist.config import Corpus
 from cofee_dist.corpus.bz2_blocks import Damage
 from cofee_dist.corpus.streams import Split, truncated, utf8_pieces
 
@@ -16,7 +17,7 @@ __all__ = ["MAX_PAGE_BYTES", "Unread", "page_blocks"]
 
 #: MediaWiki saves no page of more than 2 MiB, and XML escapes one byte as six at most (``"`` as ``&quot;``), so that
 #: every page of one revision fits.
-MAX_PAGE_BYTES = 16 * 2**20
+MAX_PAGE_BYTES: int = Corpus.model_fields["max_page_bytes"].default
 
 _OPEN, _CLOSE, _END = b"<page>", b"</page>", b"</mediawiki>"
 _KEPT_TAIL_BYTES = 64

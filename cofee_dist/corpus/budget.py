@@ -1,0 +1,36 @@
+"""How much work a page may cost: counted, not timed, so that the same dump gives the same corpus on any machine.
+
+Each pass of the renderer is linear in the text that it reads and in the pieces of markup in it. What it will cost is
+known before it runs, by counting those, and is paid then: so a page that is too much is given up before it takes the
+time, or the memory.
+"""
+
+from __future__ import annotations
+
+from cofee_dist.config import Corpus
+
+#: Pages as large as MediaWiki saves them cost a tenth of it at most. It is about ten seconds of one slow core.
+MAX_PAGE_STEPS: int = Corpus.model_fields["max_page_steps"].default
+#: A link or a template costs as much as reading so many characters.
+_STEPS_FOR_MARKUP = 128
+
+
+class TooMuchWork(Exception):
+    """A page is not worth what it would still cost."""
+
+
+class Budget:
+    """The steps that one page may still take."""
+
+    def __init__(self, steps: int = MAX_PAGE_STEPS) -> None:
+        self.steps, self.left = steps, steps
+
+    def pay(self, text: str, markup: str = "") -> None:
+        """For a pass over a text that does something at each place where ``markup`` stands.
+
+        Raises:
+            TooMuchWork: where that is more than is left.
+        """
+        self.left -= len(text) + (_STEPS_FOR_MARKUP * text.count(markup) if markup else 0)
+        if self.left < 0:
+            raise TooMuchWork(f"rendering takes more than {self.steps:,} steps")
