@@ -12,7 +12,7 @@ from cofee_dist.corpus.dump_location import dump_size
 from cofee_dist.corpus.page_blocks import MAX_PAGE_BYTES, Unread, page_blocks
 from cofee_dist.corpus.splits import splits
 from cofee_dist.corpus.streams import Split, damaged, utf8_pieces
-from cofee_dist.corpus.titles import SiteInfo, site_info
+from cofee_dist.corpus.titles import REDIRECT_WORDS, SiteInfo, site_info
 from cofee_dist.errors import UserError
 
 __all__ = ["DAMAGED", "BadPage", "Page", "SiteInfo", "Split", "read_pages", "read_site", "splits"]
@@ -29,12 +29,7 @@ _NAMESPACE = re.compile(rb"<ns>\s*+(-?\d{1,9})\s*+</ns>")
 _ID = re.compile(rb"<id>\s*+(\d{1,18})\s*+</id>")
 _REDIRECT = re.compile(rb'<redirect(?:\s++title="([^"<]*+)")?\s*+/?>')
 _MODEL = re.compile(rb"<model>\s*+([^<\s]++)\s*+</model>")
-_REDIRECT_TEXT = re.compile(
-    r"\s*+#\s*+(?:redirect|weiterleitung|redirection|redirección|rinvia|doorverwijzing|przekieruj|redirecionamento"
-    r"|перенаправление|перенаправлення|пренасочване|виж|重定向|重新導向|転送|リダイレクト|넘겨주기)\s*+(?::\s*+)?"
-    r"\[\[([^\[\]|\n]++)",
-    re.IGNORECASE,
-)
+_REDIRECT_TEXT = re.compile(rf"\s*+#\s*+(?:{'|'.join(REDIRECT_WORDS)})\s*+(?::\s*+)?\[\[([^\[\]|\n]++)", re.IGNORECASE)
 _REDIRECT_LINK = re.compile(r"\s*+#[^\[\n]*+\[\[([^\[\]|\n]++)")
 
 _LANGUAGE = re.compile(r"""<mediawiki\b[^<>]*?\bxml:lang\s*=\s*["']([\w-]+)["']""")

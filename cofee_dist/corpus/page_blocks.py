@@ -76,18 +76,19 @@ class _Window:
     def pages(self) -> Iterator[bytes | Unread]:
         """What can be said of pages by the text so far."""
         while not self.done and self._found_open():
-            close = self.text.find(_CLOSE, self._searched)
-            following = self.text.find(_OPEN, self._searched, close if close >= 0 else len(self.text))
-            if following >= 0:
-                if not self._skipping:
-                    yield self._unread(following, "no </page>")
-                self._drop(following)
-                self._open = False
-            elif close >= 0:
+            # The next page first: then nothing is searched twice, however many pages have no end.
+            following = self.text.find(_OPEN, self._searched)
+            close = self.text.find(_CLOSE, self._searched, following if following >= 0 else len(self.text))
+            if close >= 0:
                 end = close + len(_CLOSE)
                 if not self._skipping:
                     yield bytes(self.text[:end]) if end <= self._max else self._unread(end)
                 self._drop(end)
+                self._open = False
+            elif following >= 0:
+                if not self._skipping:
+                    yield self._unread(following, "no </page>")
+                self._drop(following)
                 self._open = False
             else:
                 if not self._skipping and len(self.text) > self._max:
@@ -129,7 +130,7 @@ class _Window:
 
     def _unread(self, size: int, fault: str = "") -> Unread:
         """By its size alone, since where a page is cut into pieces must not decide what is said of it."""
-        head = bytes(self.text[:_HEAD_BYTES])
+        head = bytes(self.text[: min(size, _HEAD_BYTES)])
         if size > self._max:
             return Unread(head, "too_large", f"more than {self._max:,} bytes of XML")
         return Unread(head, "malformed_page", fault)
