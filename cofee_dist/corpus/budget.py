@@ -14,6 +14,9 @@ from cofee_dist.config import Corpus
 MAX_PAGE_STEPS: int = Corpus.model_fields["max_page_steps"].default
 #: A link or a template costs as much as reading so many characters.
 _STEPS_FOR_MARKUP = 128
+#: What the densest markup costs for a character, in all passes: a page so small that even this is within its budget is
+#: not counted at all.
+_MOST_STEPS = 1500
 
 
 class TooMuchWork(Exception):
@@ -21,10 +24,11 @@ class TooMuchWork(Exception):
 
 
 class Budget:
-    """The steps that one page may still take."""
+    """The steps that a page of so many characters may still take."""
 
-    def __init__(self, steps: int = MAX_PAGE_STEPS) -> None:
+    def __init__(self, steps: int, characters: int) -> None:
         self.steps, self.left = steps, steps
+        self._ample = characters * _MOST_STEPS <= steps
 
     def pay(self, text: str, markup: str = "") -> None:
         """For a pass over a text that does something at each place where ``markup`` stands.
@@ -32,6 +36,8 @@ class Budget:
         Raises:
             TooMuchWork: where that is more than is left.
         """
+        if self._ample:
+            return
         self.left -= len(text) + (_STEPS_FOR_MARKUP * text.count(markup) if markup else 0)
         if self.left < 0:
             raise TooMuchWork(f"rendering takes more than {self.steps:,} steps")

@@ -76,7 +76,7 @@ class Renderer:
             TooMuchWork: for a page that takes more than ``max_steps``.
         """
         writer = _Writer(self)
-        for line in self._lines(wikitext, Budget(self._max_steps)):
+        for line in self._lines(wikitext, Budget(self._max_steps, len(wikitext))):
             writer.line(line)
         return writer.document()
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from cofee_dist.config import Corpus
-from cofee_dist.corpus import streams
+from cofee_dist.corpus import streams, wikitext
 from cofee_dist.corpus.articles import ArticleReader
-from cofee_dist.corpus.budget import Budget, TooMuchWork
+from cofee_dist.corpus.budget import _MOST_STEPS, Budget, TooMuchWork
 from cofee_dist.corpus.dump import BadPage, Page, Split, read_pages, read_site, splits
 from cofee_dist.corpus.sentences import SentenceRules
 from cofee_dist.corpus.titles import SiteInfo, site_info
@@ -250,11 +250,23 @@ def test_work_is_counted_and_not_timed() -> None:
 
 
 def test_a_budget_says_what_it_was() -> None:
-    budget = Budget(1000)
+    budget = Budget(1000, 600)
     budget.pay("x" * 600)
     assert budget.left == 400
     with pytest.raises(TooMuchWork, match="1,000 steps"):
         budget.pay("[[x]][[y]]" * 20, "[[")
+
+
+@pytest.mark.parametrize(
+    "piece", ["{{lang|a|", "{{", "{{a}}", "[[", "[[a]]", "''", "<", "&", "\ufdee", "\n", "{{a|b}}"]
+)
+def test_a_page_that_is_not_counted_could_not_have_been_too_much(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = piece * 2000 + "}}" * 2000
+    budget = Budget(2**40, len(text))
+    monkeypatch.setattr(budget, "_ample", False)
+    monkeypatch.setattr(wikitext, "Budget", lambda steps, characters: budget)
+    Renderer(EN).render(text)
+    assert budget.steps - budget.left < len(text) * _MOST_STEPS
 
 
 def test_pages_as_dense_as_mediawiki_saves_them_are_rendered() -> None:

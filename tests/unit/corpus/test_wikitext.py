@@ -204,8 +204,8 @@ def test_links_among_words_are_found_again(triples: list[tuple[str, str, str]]) 
 _HOSTILE = [
     "[[", "]]", "{{", "}}", "{{{", "[[a|", "{{a|", "{|\n", "<ref>", "<!--", "<nowiki>", "[[File:a|", "''", "'", "(",
     "<div", "-{", "[http://a ", "&", "=", " ", "\n", "{{lang|a|", "[[a|[", "__a", "<ref ", "({{x}}", "\n{|\n|}",
-    "((((", ", {{a}}", "{{nowrap|1=", "{{nowrap|a ", "{{{{a}}}}", "<!---->  ", "-{zh:a;", "[[a (b) (", "__AA_", "\n= ", "[[a]]",
-    "<table>", "{{!}}", "<gallery><math>", "。", "&amp;", "\ufdee",
+    "((((", ", {{a}}", "{{nowrap|1=", "{{nowrap|a ", "{{{{a}}}}", "<!---->  ", "-{zh:a;", "[[a (b) (", "__AA_", "\n= ",
+    "[[a]]", "<table>", "{{!}}", "<gallery><math>", "。", "&amp;", "\ufdee",
 ]  # fmt: skip
 
 
