@@ -94,6 +94,23 @@ class Task(Tree):
     entity_question: str = "Find Entities"
 
 
+class InlineTemplate(Tree):
+    """A template that carries running text: which of its parameters stays (from 1; -1 is the last; 0 drops it).
+
+    ``link`` makes it a link to the article of that name, with the parameter numbered ``shown``, if there is one, as
+    its text. In a config the parameter's number alone will do.
+    """
+
+    parameter: Annotated[int, Field(ge=-1)] = 1
+    link: bool = False
+    shown: Count = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_alone(cls, given: Any) -> Any:
+        return {"parameter": given} if isinstance(given, int) else given
+
+
 class Corpus(Tree):
     """From dump to D_g, and from texts to the sentences of D_s where ``labels.source`` is ``text``.
 
@@ -101,7 +118,9 @@ class Corpus(Tree):
     .jsonl or .ndjson has ``{"text": …}`` a line; either may be compressed (.gz, .bz2). ``min_anchors`` holds for dumps
     only, ``max_sentences`` for dumps and texts each. ``max_sentence_length`` is in words, or in characters for zh, ja
     and th. ``max_quarantined_share`` is that of pages which cannot be read, and that of the dumps' bytes which are
-    damaged.
+    damaged. A page of more XML than ``max_page_bytes``, or that takes more than ``max_page_steps`` to render (see
+    ``corpus.budget``), is not read. ``inline_templates`` are added to those that are known
+    (``corpus.inline_templates``).
     """
 
     dumps: tuple[str, ...] = ()
@@ -111,6 +130,9 @@ class Corpus(Tree):
     max_sentence_length: Positive = 250
     max_sentences: Positive | None = None
     max_quarantined_share: Share = 0.05
+    max_page_bytes: Positive = 16 * 2**20
+    max_page_steps: Positive = 2**28
+    inline_templates: dict[str, InlineTemplate] = {}
     split_bytes: Positive = 64 * 2**20
 
 

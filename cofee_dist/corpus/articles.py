@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from cofee_dist.config import Corpus
+from cofee_dist.corpus.budget import TooMuchWork
 from cofee_dist.corpus.dump import BadPage, Page
+from cofee_dist.corpus.inline_templates import inline_of
 from cofee_dist.corpus.sentences import Sentence, SentenceRules, sentences
 from cofee_dist.corpus.titles import ARTICLE, SiteInfo, Titles
 from cofee_dist.corpus.wikitext import Renderer
+
+_MAX_DETAIL = 1000  # characters
 
 
 @dataclass(slots=True)
@@ -28,9 +33,10 @@ class ArticleReader:
     lay in a damaged place of a dump cannot be known, apart from all those ``damaged_streams`` and ``damaged_bytes``.
     """
 
-    def __init__(self, site: SiteInfo, rules: SentenceRules) -> None:
+    def __init__(self, site: SiteInfo, rules: SentenceRules, config: Corpus | None = None) -> None:
+        config = config or Corpus()
         self._titles = Titles(site)
-        self._renderer = Renderer(site)
+        self._renderer = Renderer(site, config.max_page_steps, inline_of(config))
         self._rules = rules
         self.counts: Counter[str] = Counter()
 
@@ -49,13 +55,18 @@ class ArticleReader:
         if page.redirect is not None:
             self.counts["redirects"] += 1
             return PageYield(redirect=self._redirect(page))
+        counts: Counter[str] = Counter()
         try:
             document = self._renderer.render(page.text)
+            kept = sentences(document, self._rules, counts)
+        except TooMuchWork as error:
+            return self._quarantine(BadPage(page.page_id, page.title, "too_slow", str(error)))
         except Exception as error:  # one page must not end a job of hours
-            return self._quarantine(BadPage(page.page_id, page.title, "not_rendered", repr(error)))
+            return self._quarantine(BadPage(page.page_id, page.title, "not_rendered", repr(error)[:_MAX_DETAIL]))
+        self.counts.update(counts)
         self.counts["articles"] += 1
         self.counts["links"] += len(document.anchors)
-        return PageYield(sentences(document, self._rules, self.counts))
+        return PageYield(kept)
 
     def _quarantine(self, page: BadPage) -> PageYield:
         self.counts["quarantined"] += 1

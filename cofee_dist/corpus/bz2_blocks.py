@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import bz2
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -26,11 +26,14 @@ _READ_BYTES = 2**18
 _MAX_BLOCK_BITS = 8 * 2**20  # a block of 900 kB that cannot be packed grows by a hundredth
 #: A magic inside a block by chance (once in 2^48 bits) does not end it: the next one is tried.
 _ENDS_TRIED = 3
+#: A block's text is handed on in parts of this size. 900 kB of runs of one byte can stand for 46 MB: bzip2 shortens
+#: runs before it packs.
+_TEXT_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The text of a block; its first bit lies in byte ``start`` of the file."""
+    """The text of a block, or a part of it; the block's first bit lies in byte ``start`` of the file."""
 
     start: int
     text: bytes
@@ -38,10 +41,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """The bytes ``start`` to ``end`` of the file hold no block that can be decoded."""
+    """The bytes ``start`` to ``end`` of the file hold nothing that can be used, and why."""
 
     start: int
     end: int
+    why: str = "cannot be decoded"
 
 
 class EndsEarly(Exception):
@@ -65,8 +69,9 @@ def read_blocks(file: BinaryIO, start: int, end: int, size: int) -> Iterator[Blo
         if decoded is not None:
             if expected is not None and magic.bit != expected:
                 yield Damage(whole, magic.bit // 8)
-            text, expected = decoded
-            yield Block(magic.bit // 8, text)
+            texts, expected = decoded
+            for text in texts:
+                yield Block(magic.bit // 8, text)
             whole = expected // 8
             magics.drop_before(expected)
             continue
@@ -123,19 +128,20 @@ class _Magics:
         while self._found and self._found[0].bit < bit:
             self._found.popleft()
 
-    def decode_first(self) -> tuple[bytes, int] | None:
+    def decode_first(self) -> tuple[Iterable[bytes], int] | None:
         """Text of the first magic's block and the bit at which it ends; None for a damaged one."""
         start = self._found[0].bit
         for end in self._ends(start):
             at = start // 8 - self._base
             stream = one_block_stream(self._data[at : -(-end // 8) - self._base], start % 8, end - start)
-            decompressor = bz2.BZ2Decompressor()
+            texts = _texts(stream)
             try:
-                text = decompressor.decompress(stream)
-            except OSError:
+                first = next(texts)
+                # What is handed on cannot be taken back: all is read up to its checksum before. Few have a second part.
+                deque(texts, maxlen=0)
+            except (OSError, EOFError):
                 continue
-            if decompressor.eof:
-                return text, end
+            return ((first,) if len(first) < _TEXT_BYTES else _texts(stream)), end
         return None
 
     def _ends(self, start: int) -> Iterator[int]:
@@ -155,6 +161,21 @@ class _Magics:
         self._found += (_Magic(bit + 8 * self._searched, is_block) for bit, is_block in _search(self._data[at:]))
         self._searched = max(self._searched, self._base + len(self._data) - _MAGIC_BYTES + 1)
         return bool(chunk)
+
+
+def _texts(stream: bytes) -> Iterator[bytes]:
+    """A stream's text in parts.
+
+    Raises:
+        OSError, EOFError: for a stream that is damaged or ends early.
+    """
+    decompressor = bz2.BZ2Decompressor()
+    while not decompressor.eof:
+        text = decompressor.decompress(stream, _TEXT_BYTES)
+        stream = b""
+        if decompressor.needs_input and not decompressor.eof:
+            raise EOFError
+        yield text
 
 
 def one_block_stream(data: bytes, first: int, bits: int) -> bytes:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cofee_dist.corpus.bz2_blocks import Damage
 from cofee_dist.corpus.dump_location import dump_size
+from cofee_dist.corpus.page_blocks import MAX_PAGE_BYTES, Unread, page_blocks
 from cofee_dist.corpus.splits import splits
-from cofee_dist.corpus.streams import Split, damaged, truncated, utf8_pieces
-from cofee_dist.corpus.titles import SiteInfo, site_info
+from cofee_dist.corpus.streams import Split, damaged, utf8_pieces
+from cofee_dist.corpus.titles import REDIRECT_WORDS, SiteInfo, site_info
 from cofee_dist.errors import UserError
 
 __all__ = ["DAMAGED", "BadPage", "Page", "SiteInfo", "Split", "read_pages", "read_site", "splits"]
@@ -19,25 +20,21 @@ __all__ = ["DAMAGED", "BadPage", "Page", "SiteInfo", "Split", "read_pages", "rea
 #: The reason of a ``BadPage`` that stands for a damaged place of the file.
 DAMAGED = "damaged_stream"
 
-_OPEN, _CLOSE, _END = b"<page>", b"</page>", b"</mediawiki>"
-_KEPT_TAIL_BYTES = 64
+_OPEN, _END, _SITE_END = b"<page>", b"</mediawiki>", b"</siteinfo>"
 _MAX_HEAD_BYTES = 2**20
 
-_TITLE = re.compile(rb"<title>(.*?)</title>", re.S)
-_NAMESPACE = re.compile(rb"<ns>\s*(-?\d+)\s*</ns>")
-_ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
-_REDIRECT = re.compile(rb'<redirect(?:\s+title="([^"]*)")?\s*/?>')
-_MODEL = re.compile(rb"<model>\s*([^<\s]+)\s*</model>")
-_REDIRECT_TEXT = re.compile(
-    r"\s*#\s*(?:redirect|weiterleitung|redirection|redirección|rinvia|doorverwijzing|przekieruj|redirecionamento"
-    r"|перенаправление|перенаправлення|пренасочване|виж|重定向|重新導向|転送|リダイレクト|넘겨주기)\s*:?\s*"
-    r"\[\[([^\[\]|\n]+)",
-    re.IGNORECASE,
-)
-_REDIRECT_LINK = re.compile(r"\s*#[^\[\n]*\[\[([^\[\]|\n]+)")
+#: No pattern here takes more than linear time on any text; numbers are no longer than their columns are wide.
+_TITLE = re.compile(rb"<title>([^<]*+)</title>")
+_NAMESPACE = re.compile(rb"<ns>\s*+(-?\d{1,9})\s*+</ns>")
+_ID = re.compile(rb"<id>\s*+(\d{1,18})\s*+</id>")
+_REDIRECT = re.compile(rb'<redirect(?:\s++title="([^"<]*+)")?\s*+/?>')
+_MODEL = re.compile(rb"<model>\s*+([^<\s]++)\s*+</model>")
+_REDIRECT_TEXT = re.compile(rf"\s*+#\s*+(?:{'|'.join(REDIRECT_WORDS)})\s*+(?::\s*+)?\[\[([^\[\]|\n]++)", re.IGNORECASE)
+_REDIRECT_LINK = re.compile(r"\s*+#[^\[\n]*+\[\[([^\[\]|\n]++)")
 
-_LANGUAGE = re.compile(r"""<mediawiki\b[^>]*?\bxml:lang\s*=\s*["']([\w-]+)["']""")
-_SITE_NAMESPACE = re.compile(r"""<namespace\s[^>]*?key\s*=\s*["'](-?\d+)["'][^>]*?>([^<]*)</namespace>""")
+_LANGUAGE = re.compile(r"""<mediawiki\b[^<>]*?\bxml:lang\s*=\s*["']([\w-]+)["']""")
+_SITE_NAMESPACE = re.compile(r"<namespace\s([^<>]*+)>([^<]*+)</namespace>")
+_NAMESPACE_KEY = re.compile(r"""\bkey\s*+=\s*+["'](-?\d{1,9})["']""")
 _NUMERIC_ENTITY = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
 
 
@@ -73,12 +70,13 @@ def read_site(path: str | Path) -> SiteInfo:
     Raises:
         UserError: for a missing file, one that is not a wiki dump, and one whose very head is damaged.
     """
-    head = b""
+    head = bytearray()
     for piece in utf8_pieces(Split(str(path), 0, dump_size(path))):
         if piece.damage is not None:
             raise damaged(str(path), piece.damage)
+        searched = max(0, len(head) - len(_SITE_END))
         head += piece.text
-        if b"</siteinfo>" in head or _OPEN in head or _END in head or len(head) > _MAX_HEAD_BYTES:
+        if len(head) > _MAX_HEAD_BYTES or any(head.find(tag, searched) >= 0 for tag in (_SITE_END, _OPEN, _END)):
             break
     if b"<mediawiki" not in head:
         is_xml = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
@@ -89,25 +87,32 @@ def read_site(path: str | Path) -> SiteInfo:
         )
     text = head.partition(_OPEN)[0].decode("utf-8", "replace")
     language = _LANGUAGE.search(text)
-    names = {unescape(name): int(key) for key, name in _SITE_NAMESPACE.findall(text)}
+    keyed = ((_NAMESPACE_KEY.search(attributes), name) for attributes, name in _SITE_NAMESPACE.findall(text))
+    names = {unescape(name): int(key[1]) for key, name in keyed if key}
     return site_info(language[1].lower() if language else "en", _between(text, "dbname"), names, _between(text, "case"))
 
 
-def read_pages(split: Split, site: SiteInfo) -> Iterator[Page | BadPage]:
+def read_pages(split: Split, site: SiteInfo, max_page_bytes: int = MAX_PAGE_BYTES) -> Iterator[Page | BadPage]:
     """Every page whose tag begins in the split, in the dump's order.
 
-    Damage inside bz2 data costs the pages that begin or end in it, and is told by one BadPage in their place.
+    Damage inside bz2 data costs the pages that begin or end in it, and is told by one BadPage in their place. A page
+    of more than ``max_page_bytes`` is a BadPage too, of which no more than that is ever held.
 
     Raises:
         UserError: for a dump that is truncated, and for gzip that is damaged.
     """
-    for block in _page_blocks(split):
-        yield _damaged_stream(block, split.path) if isinstance(block, Damage) else _page(block, site)
+    for block in page_blocks(split, max_page_bytes):
+        if isinstance(block, Damage):
+            yield _damaged_stream(block, split.path)
+        elif isinstance(block, Unread):
+            yield BadPage(*_name(block.head), block.reason, block.detail)
+        else:
+            yield _page(block, site)
 
 
 def _damaged_stream(damage: Damage, path: str) -> BadPage:
     name = path.rpartition("/")[2]
-    detail = f"bytes {damage.start} to {damage.end} of {name} cannot be decoded"
+    detail = f"bytes {damage.start} to {damage.end} of {name} {damage.why}"
     return BadPage(-1, "", DAMAGED, detail, lost_bytes=damage.end - damage.start)
 
 
@@ -134,43 +139,11 @@ def _between(text: str, element: str) -> str:
     return unescape(found[1]).strip() if found else ""
 
 
-def _page_blocks(split: Split) -> Iterator[bytes | Damage]:
-    """The bytes from ``<page>`` to ``</page>``; XML escapes text, so these tags occur nowhere else."""
-    buffer = b""
-    limit: int | None = None  # where in the buffer the split ends
-    closed = False
-    midway = split.start > 0  # whether what is in the buffer may begin inside the closing tag, behind the last page
-    for piece in utf8_pieces(split):
-        if not piece.inside and limit is None:
-            limit = len(buffer)
-        if piece.damage is not None:
-            if not piece.inside:
-                return
-            yield piece.damage
-            buffer, midway = b"", True
-            continue
-        buffer += piece.text
-        at = 0
-        while (start := buffer.find(_OPEN, at)) >= 0:
-            if limit is not None and start >= limit:
-                return
-            end = buffer.find(_CLOSE, start)
-            if end < 0:
-                at = start
-                break
-            at = end + len(_CLOSE)
-            yield buffer[start:at]
-        else:
-            closed = closed or _END in buffer[at:]
-            at = max(at, len(buffer) - _KEPT_TAIL_BYTES)
-            # No tag that is still to come can begin before the limit.
-            if limit is not None and len(buffer) - len(_OPEN) >= limit:
-                return
-        buffer = buffer[at:]
-        midway = midway and not at
-        limit = None if limit is None else limit - at
-    if not closed and not (midway and _END.endswith(buffer.strip())):
-        raise truncated(split.path, "it ends without </mediawiki>")
+def _name(head: bytes) -> tuple[int, str]:
+    """Id and title of a page that is not read, as far as its head tells them."""
+    head = head.partition(b"<revision>")[0]
+    found_id, title = _ID.search(head), _TITLE.search(head)
+    return int(found_id[1]) if found_id else -1, unescape(title[1].decode("utf-8", "replace")) if title else ""
 
 
 def _page(block: bytes, site: SiteInfo) -> Page | BadPage:

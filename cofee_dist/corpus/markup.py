@@ -27,7 +27,7 @@ _INLINE_TAG = re.compile(
 )
 
 _QUOTES = re.compile(r"''+")
-_MAGIC = re.compile(r"__[^\W\d_]{3,32}__")
+_MAGIC = re.compile(r"__[^\W\d_]{2,32}(?:_[^\W\d_]{1,32}){0,3}__")
 #: The bound on a label keeps the time linear where none is closed.
 _EXTERNAL = re.compile(
     r"\[(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):|//)"
@@ -187,7 +187,7 @@ def drop_styles(text: str) -> str:
     if "''" in text:
         text = _QUOTES.sub(_literal_quotes, text)
     if "__" in text:
-        text = _MAGIC.sub(lambda word: "" if word[0].isupper() else word[0], text)
+        text = _MAGIC.sub(lambda word: word[0] if word[0] != word[0].upper() else "", text)
     return _EXTERNAL.sub(r"\1", text)
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from cofee_dist.config import Corpus
-from cofee_dist.corpus.dump import DAMAGED, read_site
-from cofee_dist.corpus.dump_location import FETCH_AGAIN, dump_size, one_name
-from cofee_dist.corpus.sentences import SentenceRules
+from cofee_dist.corpus.dump import read_site
+from cofee_dist.corpus.dump_location import one_name
+from cofee_dist.corpus.quarantine import Quarantined, check_quarantined, write_quarantine
 from cofee_dist.corpus.spark_jobs import Progress, spoken_errors, watched
 from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
-from cofee_dist.corpus.spark_rows import QUARANTINED, REDIRECT, ROWS_SQL, SENTENCE, PagesToRows
+from cofee_dist.corpus.spark_rows import REDIRECT, ROWS_SQL, SENTENCE, PagesToRows
 from cofee_dist.corpus.spark_tables import (
     dropped,
     drops,
@@ -28,7 +27,7 @@ from cofee_dist.corpus.spark_tables import (
     write_table,
 )
 from cofee_dist.errors import UserError
-from cofee_dist.schemas import QUARANTINE, SENTENCES
+from cofee_dist.schemas import SENTENCES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,8 +67,8 @@ def build_corpus(
         with spoken_errors():
             _extract(spark, config, language, scratch / "rows", on_progress)
             counts = sum_counts(scratch / "rows")
-            quarantined = _write_quarantine(scratch / "rows", output / "quarantine")
-            _check_quarantined(counts, quarantined, config)
+            quarantined = write_quarantine(scratch / "rows", output / "quarantine")
+            check_quarantined(counts, quarantined, config)
             if counts["candidates"] == dropped(counts):
                 raise _no_sentence(counts, config)
             _finish(spark, config, scratch, output / "sentences", counts)
@@ -90,10 +89,11 @@ def _extract(spark: SparkSession, config: Corpus, language: str, rows: Path, on_
         spark.read.format("mediawiki")
         .option("paths", json.dumps(paths))
         .option("split_bytes", str(config.split_bytes))
+        .option("max_page_bytes", str(config.max_page_bytes))
         .option("articles_only", "true")
         .load()
     )
-    found = pages.mapInArrow(PagesToRows(sites, SentenceRules.of(config, language)), ROWS_SQL)
+    found = pages.mapInArrow(PagesToRows(sites, config, language), ROWS_SQL)
     with watched(spark, on_progress):
         write_table(found, rows)
 
@@ -119,37 +119,6 @@ def _anchors_in(folder: Path) -> int:
     return sum(len(batch.column(0).flatten()) for batch in batches)
 
 
-def _write_quarantine(rows: Path, output: Path) -> Counter[str]:
-    """Write what was not read, and count pages by reason: a damaged place of a dump is a row, but no page."""
-    columns = {name: ds.field(name) for name in ("page_id", "title")}
-    columns |= {"reason": ds.field("name"), "detail": ds.field("text")}
-    table = ds.dataset(rows, format="parquet").to_table(columns=columns, filter=ds.field("kind") == QUARANTINED)
-    table = table.cast(QUARANTINE).sort_by([(name, "ascending") for name in QUARANTINE.names])
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
-    pq.write_table(table, output / "part-00000.parquet", compression="zstd")
-    return Counter(reason for reason in table.column("reason").to_pylist() if reason != DAMAGED)
-
-
-def _check_quarantined(counts: Counter[str], quarantined: Counter[str], config: Corpus) -> None:
-    lost, size = counts["damaged_bytes"], sum(map(dump_size, config.dumps))
-    if lost / size > config.max_quarantined_share:
-        raise UserError(
-            f"{lost:,} of the dumps' {size:,} bytes are damaged ({lost / size:.1%}; at most "
-            f"{config.max_quarantined_share:.1%} may be), in {counts['damaged_streams']:,} places",
-            where=", ".join(config.dumps),
-            fix=f"{FETCH_AGAIN}, or raise corpus.max_quarantined_share",
-        )
-    share = counts["quarantined"] / max(1, counts["pages"])
-    if share > config.max_quarantined_share:
-        raise UserError(
-            f"{counts['quarantined']:,} of {counts['pages']:,} pages could not be read ({share:.1%}; at most "
-            f"{config.max_quarantined_share:.1%} may): {listed(quarantined)}",
-            where=", ".join(config.dumps),
-            fix="check that the dump is whole, or raise corpus.max_quarantined_share",
-        )
-
-
 def _no_sentence(counts: Counter[str], config: Corpus) -> UserError:
     return UserError(
         f"no sentence is left: {counts['articles']:,} articles of {counts['pages']:,} pages gave "
@@ -159,8 +128,8 @@ def _no_sentence(counts: Counter[str], config: Corpus) -> UserError:
     )
 
 
-def _summary(counts: Counter[str], quarantined: Counter[str]) -> dict[str, Any]:
+def _summary(counts: Counter[str], quarantined: Quarantined) -> dict[str, Any]:
     plain = ("pages", "articles", "redirects", "other_namespaces", "quarantined", "links")
     damaged = ("damaged_streams", "damaged_bytes")
     summary: dict[str, Any] = {name: counts[name] for name in (*plain, "candidates", "sentences", "anchors", *damaged)}
-    return summary | {"dropped": dict(drops(counts)), "quarantined_by_reason": dict(quarantined)}
+    return summary | {"dropped": dict(drops(counts)), "quarantined_by_reason": dict(quarantined.pages)}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cofee_dist.config import Corpus
 from cofee_dist.corpus.articles import ArticleReader
 from cofee_dist.corpus.dump import BadPage, Page
 from cofee_dist.corpus.sentences import Sentence, SentenceRules
@@ -27,12 +28,12 @@ ROWS_SQL = (
 class PagesToRows:
     """The function that ``mapInArrow`` runs in each partition: batches of ``PAGES`` in, of ``ROWS`` out."""
 
-    def __init__(self, sites: Mapping[str, SiteInfo], rules: SentenceRules) -> None:
-        self._sites, self._rules = dict(sites), rules
+    def __init__(self, sites: Mapping[str, SiteInfo], config: Corpus, language: str) -> None:
+        self._sites, self._config, self._rules = dict(sites), config, SentenceRules.of(config, language)
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Rows of each batch of pages, and at the partition's end its counts."""
-        readers = {dump: ArticleReader(site, self._rules) for dump, site in self._sites.items()}
+        readers = {dump: ArticleReader(site, self._rules, self._config) for dump, site in self._sites.items()}
         for batch in batches:
             rows = [row for dump, page in _pages(batch) for row in _rows(page, readers[dump])]
             if rows:

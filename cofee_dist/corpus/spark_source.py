@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
 from cofee_dist.corpus.dump import BadPage, Page, read_pages, read_site
+from cofee_dist.corpus.page_blocks import MAX_PAGE_BYTES
 from cofee_dist.corpus.splits import splits
 from cofee_dist.corpus.streams import Split
 from cofee_dist.errors import UserError
@@ -50,8 +51,8 @@ class DumpPartition(InputPartition):
 class MediaWikiSource(DataSource):
     """Reads dumps: ``.load(path)``, or ``.option("paths", <JSON list>)``; paths or URLs, which the workers open.
 
-    Options: ``split_bytes`` (64 MiB) and ``articles_only`` (false): with it, ``text`` is null for redirects and for
-    pages outside the article namespace.
+    Options: ``split_bytes`` (64 MiB), ``max_page_bytes`` (16 MiB) and ``articles_only`` (false): with it, ``text`` is
+    null for redirects and for pages outside the article namespace.
     """
 
     @classmethod
@@ -67,14 +68,17 @@ class MediaWikiSource(DataSource):
         """A reader of the dumps that the options name."""
         paths = json.loads(self.options["paths"]) if "paths" in self.options else [self.options.get("path", "")]
         split_bytes = int(self.options.get("split_bytes", _DEFAULT_SPLIT_BYTES))
-        return MediaWikiReader(paths, split_bytes, self.options.get("articles_only", "false").lower() == "true")
+        max_page_bytes = int(self.options.get("max_page_bytes", MAX_PAGE_BYTES))
+        articles_only = self.options.get("articles_only", "false").lower() == "true"
+        return MediaWikiReader(paths, split_bytes, max_page_bytes, articles_only)
 
 
 class MediaWikiReader(DataSourceReader):
     """Cuts dumps into splits, and reads one in Arrow batches."""
 
-    def __init__(self, paths: list[str], split_bytes: int, articles_only: bool) -> None:
-        self._paths, self._split_bytes, self._articles_only = paths, split_bytes, articles_only
+    def __init__(self, paths: list[str], split_bytes: int, max_page_bytes: int, articles_only: bool) -> None:
+        self._paths, self._split_bytes = paths, split_bytes
+        self._max_page_bytes, self._articles_only = max_page_bytes, articles_only
 
     def partitions(self) -> list[InputPartition]:
         """One for each split of each dump."""
@@ -87,7 +91,7 @@ class MediaWikiReader(DataSourceReader):
         split = partition.split
         rows: list[tuple[Any, ...]] = []
         characters = 0
-        for page in read_pages(split, read_site(split.path)):
+        for page in read_pages(split, read_site(split.path), self._max_page_bytes):
             rows.append((split.path, *self._row(page)))
             characters += len(rows[-1][6] or "")
             if len(rows) >= _BATCH_PAGES or characters >= _BATCH_CHARACTERS:

@@ -27,6 +27,12 @@ _UNICODE_MARKS = (
 )
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 
+#: Wikitext packs to a sixth, and hardly to a hundredth: a file that gives a thousand times its size is no dump but a
+#: trap. The first text is free, since little text can be of one letter.
+_MAX_EXPANSION, _FREE_BYTES = 1000, 256 * 2**20
+_EXPANDS = f"expand to more than {_MAX_EXPANSION:,} times their size"
+_PIECE_BYTES = 2 * 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -52,7 +58,8 @@ class Piece:
 def utf8_pieces(split: Split) -> Iterator[Piece]:
     """The split's text, then what follows it to the file's end.
 
-    What follows is there to finish the split's last page: readers stop asking once they have it.
+    What follows is there to finish the split's last page: readers stop asking once they have it. Pieces are of a few
+    MiB at most, however well they are packed. The rest of a split that expands without bound is told as damage.
 
     Raises:
         UserError: for compressed data that end early, for gzip that is damaged (bz2 goes on behind the damage), and
@@ -110,6 +117,7 @@ def _recoded(pieces: Iterator[Piece], name: str, path: str) -> Iterator[Piece]:
         yield from pieces
         return
     try:
+        "".encode(name)  # a codec from text to text, such as hex, is none
         decoder = codecs.getincrementaldecoder(name)()
         for piece in pieces:
             if piece.damage is not None:  # where characters begin behind it is not known
@@ -136,27 +144,43 @@ def _bz2(file: BinaryIO, split: Split) -> Iterator[Piece]:
     """Every whole block from the split's start on; damage belongs to the split of the block before it."""
     inside = True
     size = dump_size(split.path)
+    text_bytes = 0
     try:
         for found in read_blocks(file, split.start, split.end, size):
             if isinstance(found, Damage):
                 yield Piece(b"", inside, found)
-            else:
-                inside = found.start < split.end
-                yield Piece(found.text, inside)
+                continue
+            inside = found.start < split.end
+            text_bytes += len(found.text)
+            if _expands(text_bytes, found.start - split.start):
+                yield Piece(b"", inside, Damage(found.start, max(split.end, found.start), _EXPANDS))
+                return
+            yield Piece(found.text, inside)
     except EndsEarly as error:
         raise truncated(split.path, f"its bz2 data end early, at byte {size:,}") from error
+
+
+def _expands(text_bytes: int, packed_bytes: int) -> bool:
+    return text_bytes > _FREE_BYTES + _MAX_EXPANSION * packed_bytes
 
 
 def _gzip(file: BinaryIO, split: Split) -> Iterator[Piece]:
     file.seek(0)
     decompressor = zlib.decompressobj(wbits=31)
+    text_bytes = 0
     try:
         while data := file.read(_READ_BYTES):
             while data:
-                yield Piece(decompressor.decompress(data))
-                data = decompressor.unused_data
+                text = decompressor.decompress(data, _PIECE_BYTES)
+                text_bytes += len(text)
+                if _expands(text_bytes, file.tell()):
+                    yield Piece(b"", damage=Damage(file.tell() - len(data), split.end, _EXPANDS))
+                    return
+                yield Piece(text)
+                data = decompressor.unconsumed_tail or decompressor.unused_data
                 if decompressor.eof and data:
                     decompressor = zlib.decompressobj(wbits=31)
+        yield Piece(decompressor.flush())
     except zlib.error as error:
         raise UserError(f"the dump's gzip data are damaged ({error})", where=split.path, fix=FETCH_AGAIN) from error
     if not decompressor.eof:

@@ -5,52 +5,15 @@ from __future__ import annotations
 import re
 from bisect import bisect
 
+from cofee_dist.corpus.budget import Budget
+from cofee_dist.corpus.inline_templates import InlineTemplates
 from cofee_dist.corpus.literals import HOLE, shield
 
 _BRACES = re.compile(r"\{\{+|\}\}+")
 _MAX_DEPTH = 8
+_MAX_NAME = 255
+_NUMBERS = frozenset("123456789")
 
-#: Templates by what they leave: the number of the parameter whose text is kept (-1: the last).
-_KEPT_PARAMETER = {
-    "lang": 2,
-    "nowrap": 1,
-    "nobr": 1,
-    "nobreak": 1,
-    "no wrap": 1,
-    "j": 1,
-    "transl": -1,
-    "transliteration": -1,
-    "small": 1,
-    "smaller": 1,
-    "big": 1,
-    "larger": 1,
-    "nobold": 1,
-    "abbr": 1,
-    "tooltip": 1,
-    "sic": 1,
-    "ill": 1,
-    "interlanguage link": 1,
-    "quote": 1,
-    "blockquote": 1,
-    "cquote": 1,
-    "visible anchor": 1,
-    "vanchor": 1,
-    "sup": 1,
-    "sub": 1,
-    "smallcaps": 1,
-    "sc": 1,
-    "as of": 1,
-    "ship": 2,
-    "lang-zh": 1,
-    "le": 1,
-    "link-en": 1,
-    "internal link helper": 1,
-    "仮リンク": 1,
-    "tsl": 3,
-    "nihongo": 1,
-}
-#: Templates whose name before the hyphen decides (``{{lang-de|…}}``): which parameter is kept.
-_KEPT_PREFIXES = {"lang-": 1}
 #: Templates that stand for a few characters.
 _FIXED = {
     "!": "|",
@@ -79,7 +42,6 @@ _FIXED = {
 }
 #: Of these, the ones that act as markup.
 _TABLE_SIGNS = frozenset(("!", "(!", "!)", "!!"))
-_LINK_TEMPLATES = frozenset({"ill", "interlanguage link", "le", "link-en", "internal link helper", "仮リンク"})
 _UNITS = {
     "sqmi": "square miles",
     "sqkm": "square kilometres",
@@ -88,27 +50,34 @@ _UNITS = {
     "C": "°C",
     "F": "°F",
 }
-_NAMED = re.compile(r"\s*[\w .-]*=")
+_NAMED = re.compile(r"\s*+([\w .-]*+)=")
+_LINK_OR_BAR = re.compile(r"\[\[|\]\]|\|")
+_NUMBER_FORMAT = "formatnum:"
 
 _TABLE = re.compile(r"\n(?:[ :*#;]*+(\{\|)| *+(\|\})(?!\}(?!\}))|(==))|<(?i:(table)\b[^<>]*>|(/table)\s*>)")
 
 
-def drop_templates(text: str, depth: int = 0) -> str:
-    """The text without ``{{…}}`` and ``{{{…}}}``, in time linear in its length; unclosed braces stay."""
+def drop_templates(text: str, inline: InlineTemplates, budget: Budget, depth: int = 0) -> str:
+    """The text without ``{{…}}`` and ``{{{…}}}``, in time linear in its length; unclosed braces stay.
+
+    What templates in the parameters of inline templates leave is looked at again, ``_MAX_DEPTH`` levels deep.
+    """
+    budget.pay(text, "{{")
     spans = _outermost(text)
     if not spans:
         return text
     parts, at = [], 0
     for start, end in spans:
         parts.append(text[at:start])
-        parts.append(_replacement(text[start + 2 : end - 2], depth) if depth < _MAX_DEPTH else HOLE)
+        parts.append(_replacement(text[start + 2 : end - 2], inline, budget, depth) if depth < _MAX_DEPTH else HOLE)
         at = end
     parts.append(text[at:])
     return "".join(parts)
 
 
-def drop_tables(text: str) -> str:
+def drop_tables(text: str, budget: Budget) -> str:
     """The text without ``{|…|}`` and ``<table>``, nested ones too; an unclosed one ends before the next heading."""
+    budget.pay(text, "{|")
     if "{|" not in text and "<table" not in text and "<TABLE" not in text:
         return text
     text = "\n" + text
@@ -158,45 +127,69 @@ def _outermost(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _replacement(inside: str, depth: int) -> str:
+def _replacement(inside: str, inline: InlineTemplates, budget: Budget, depth: int) -> str:
     """What a template leaves. ``inside`` is what its braces enclose."""
     name, _, rest = inside.partition("|")
+    if len(name) > _MAX_NAME:
+        return HOLE
     name = name.strip().replace("_", " ").lower()
     if not rest and name in _FIXED:
         return _FIXED[name] if name in _TABLE_SIGNS else shield(_FIXED[name])
-    kept = _KEPT_PARAMETER.get(name)
-    if kept is None:
-        kept = next((number for prefix, number in _KEPT_PREFIXES.items() if name.startswith(prefix)), None)
-    if kept is None and name not in ("convert", "cvt"):
+    if name.startswith(_NUMBER_FORMAT):
+        return name.removeprefix(_NUMBER_FORMAT).strip() or HOLE
+    rule = inline.find(name)
+    if rule is None:
         return HOLE
-    parameters = [part for part in _parameters(drop_templates(rest, depth + 1)) if not _NAMED.match(part)]
-    if kept is None:
-        return _converted(parameters)
-    if not parameters or kept > len(parameters):
-        return HOLE
-    value = parameters[kept - 1 if kept > 0 else -1].strip()
-    if name in _LINK_TEMPLATES and value and "[" not in value:
-        return f"[[{value}]]"
+    values = _positional(drop_templates(rest, inline, budget, depth + 1))
+    if rule.kind == "unit":
+        return _converted(values)
+    if rule.kind == "words":
+        return " ".join(values[:3]).strip() or HOLE
+    value = _value(values, rule.parameter)
+    if rule.kind == "link" and value and "[" not in value:
+        shown = _value(values, rule.shown) if rule.shown else ""
+        return f"[[{value}|{shown}]]" if shown and "[" not in shown else f"[[{value}]]"
     return value or HOLE
 
 
+def _value(values: list[str], number: int) -> str:
+    at = number - 1 if number > 0 else number
+    return values[at] if -len(values) <= at < len(values) else ""
+
+
+def _positional(text: str) -> list[str]:
+    """The parameters that have no name but a number, as ``|5|`` or ``|1=5|``, in their order."""
+    values: list[str] = []
+    numbered: dict[int, str] = {}
+    for part in _parameters(text):
+        name = _NAMED.match(part)
+        if name is None:
+            values.append(part.strip())
+        elif name[1].strip() in _NUMBERS:
+            numbered[int(name[1])] = part[name.end() :].strip()
+    for number, value in sorted(numbered.items()):
+        values[number - 1 : number] = [value]
+    return values
+
+
 def _parameters(text: str) -> list[str]:
-    """Split at pipes that are not within a link."""
-    parts, depth = [""], 0
-    for piece in re.split(r"(\[\[|\]\]|\|)", text):
-        if piece == "|" and depth <= 0:
-            parts.append("")
-            continue
-        depth += (piece == "[[") - (piece == "]]")
-        parts[-1] += piece
+    """Split at bars that are not within a link."""
+    parts: list[str] = []
+    at = depth = 0
+    for token in _LINK_OR_BAR.finditer(text):
+        if token[0] != "|":
+            depth += 1 if token[0] == "[[" else -1
+        elif depth <= 0:
+            parts.append(text[at : token.start()])
+            at = token.end()
+    parts.append(text[at:])
     return parts
 
 
-def _converted(parameters: list[str]) -> str:
+def _converted(values: list[str]) -> str:
     """``{{convert|5|km|mi}}`` as "5 km", ``{{convert|5|to|6|km}}`` as "5 to 6 km"."""
-    values = [value.strip() for value in parameters]
     if len(values) >= 4 and values[1] in ("to", "-", "–", "and", "or", "by", "x"):
         return f"{values[0]} {values[1]} {values[2]} {_UNITS.get(values[3], values[3])}"
     if len(values) >= 2:
         return f"{values[0]} {_UNITS.get(values[1], values[1])}"
-    return HOLE
+    return values[0] if values and values[0] else HOLE

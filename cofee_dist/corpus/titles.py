@@ -60,6 +60,16 @@ FILE_ALIASES = {
 }
 CATEGORY_ALIASES = {"zh": ("分类", "分類"), "uk": ("категорія", "категория")}
 
+#: What a redirect begins with behind ``#``, in each language: for old dumps, which do not mark redirects.
+_REDIRECT_WORDS = """
+    redirect weiterleitung redirection redirección rinvia doorverwijzing przekieruj redirecionamento redirecciona
+    redirecció omdirigering ohjaus uudelleenohjaus přesměruj presmeruj átirányítás yönlendirme yönlendİrme alidirektu
+    suuna peradresavimas preusmjeri preusmeritev alih đổi redirecteaza ανακατευθυνση перенаправление перенаправлення
+    перанакіраванне пренасочване виж преусмери تحويل تغییر_مسیر تغییرمسیر הפניה 重定向 重新導向 転送 リダイレクト
+    넘겨주기 เปลี่ยนทาง
+"""
+REDIRECT_WORDS = tuple(_REDIRECT_WORDS.split())
+
 #: Prefixes of Wikipedias: ``[[de:Titel]]`` links to another language and shows no text.
 _LANGUAGE_CODES = """
     aa ab ace ady af ak als alt am ami an ang ann anp ar arc ary arz as ast atj av avk awa ay az azb ba ban bar

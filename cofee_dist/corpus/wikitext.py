@@ -7,17 +7,21 @@ lines with links; they are joined to paragraphs and the links resolved, so that 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 from cofee_dist.corpus import markup
-from cofee_dist.corpus.literals import BARRIER, clean, resolve_entities, restore
+from cofee_dist.corpus.budget import MAX_PAGE_STEPS, Budget
+from cofee_dist.corpus.inline_templates import Inline, InlineTemplates
+from cofee_dist.corpus.literals import BARRIER, HOLE, clean, resolve_entities, restore
 from cofee_dist.corpus.templates import drop_tables, drop_templates
 from cofee_dist.corpus.titles import SiteInfo, Titles, link_trail, pipe_trick
 
 _HEADING = re.compile(r"(={1,6})([^\n]+?)\1 *$")
 _LISTS = frozenset("*#:;")
+_MAX_KEPT_TARGET = 512
 #: What stands in for nothing: brackets of links that were not well formed, and barriers.
 _STRAY = re.compile(rf"\[\[|\]\]|{BARRIER}")
 _SPACES = re.compile(" {2,}")
@@ -45,12 +49,19 @@ class Document:
 
 
 class Renderer:
-    """Renders the pages of one wiki; keeps what depends on the wiki only."""
+    """Renders the pages of one wiki; keeps what depends on the wiki only.
 
-    def __init__(self, site: SiteInfo) -> None:
+    ``inline`` adds to the table of templates that carry running text.
+    """
+
+    def __init__(
+        self, site: SiteInfo, max_steps: int = MAX_PAGE_STEPS, inline: Mapping[str, Inline] | None = None
+    ) -> None:
         self.site = site
+        self._max_steps = max_steps
+        self._inline = InlineTemplates(site.language, inline)
         self._titles = Titles(site)
-        self._target = lru_cache(maxsize=2**16)(self._article)
+        self._short_target = lru_cache(maxsize=2**16)(self._article)
         trail = link_trail(site.language)
         self._link = re.compile(_LINK_BODY + (f"([{trail}]*+)" if trail else "()"))
         self._file = markup.file_link(site)
@@ -60,9 +71,12 @@ class Renderer:
         """Plain text and anchors of a page; any string is accepted.
 
         Guarantees ``0 <= start < end <= len(text)``, anchors in order and apart, none across a line's end.
+
+        Raises:
+            TooMuchWork: for a page that takes more than ``max_steps``.
         """
         writer = _Writer(self)
-        for line in self._lines(wikitext):
+        for line in self._lines(wikitext, Budget(self._max_steps, len(wikitext))):
             writer.line(line)
         return writer.document()
 
@@ -111,7 +125,7 @@ class Renderer:
     def _resolve(self, link: re.Match[str]) -> tuple[str, str]:
         """A link's surface and target; the target is empty where it names no article of this wiki."""
         raw, pipe, surface, trail = link.groups()
-        target = self._target(raw)
+        target = self._short_target(raw) if len(raw) < _MAX_KEPT_TARGET else self._article(raw)
         if target is None:
             return trail, ""
         if not pipe:
@@ -127,18 +141,28 @@ class Renderer:
             return None
         return target.title if target.is_article else ""
 
-    def _lines(self, wikitext: str) -> list[str]:
+    def _lines(self, wikitext: str, budget: Budget) -> list[str]:
         text = clean(wikitext)
+        budget.pay(text, "<")
         text = markup.drop_extensions(text)
-        text = drop_templates(text)
-        text = drop_tables(text)
+        text = drop_templates(text, self._inline, budget)
+        text = drop_tables(text, budget)
         text = markup.choose_variants(text, self.site.language)
+        budget.pay(text, "&")
         text = resolve_entities(text)
+        budget.pay(text, "<")
         text = markup.drop_tags(text)
+        budget.pay(text, "''")
         text = markup.drop_styles(text)
+        budget.pay(text, "[[")
         text = markup.drop_files(text, self._file)
         text = self._category.sub("", text)
-        return markup.close_holes(text).split("\n")
+        budget.pay(text, HOLE)
+        text = markup.close_holes(text)
+        # Links and lines are what is left.
+        budget.pay(text, "[[")
+        budget.pay(text, "\n")
+        return text.split("\n")
 
 
 def _without_strays(text: str) -> str:

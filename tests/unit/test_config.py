@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from cofee_dist import config_file
-from cofee_dist.config import Config, GazetteerFile, Tree
+from cofee_dist.config import Config, Corpus, GazetteerFile, Tree
 from cofee_dist.config_file import config_from, dump_yaml, load_config
 from cofee_dist.errors import UserError
 
@@ -141,3 +141,13 @@ def test_the_tree_is_frozen():
     assert isinstance(loaded, Tree)
     with pytest.raises(Exception, match="frozen"):
         loaded.seed = 3
+
+
+def test_inline_templates_are_numbers_or_more():
+    corpus = Corpus.model_validate({"inline_templates": {"a": 2, "b": {"link": True, "shown": 3}}})
+    assert [(one.parameter, one.link, one.shown) for one in corpus.inline_templates.values()] == [
+        (2, False, 0),
+        (1, True, 3),
+    ]
+    with pytest.raises(ValueError, match="greater than or equal to -1"):
+        Corpus.model_validate({"inline_templates": {"a": -2}})

@@ -87,6 +87,15 @@ def test_old_dumps_without_namespace_or_redirect_title(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "word", ["REDIRECT", "Weiterleitung:", " OMDIRIGERING :", "перенаправление", "הפניה", "重定向"]
+)
+def test_redirect_words_of_languages(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "d.xml"
+    path.write_text(HEAD + page_xml(1, f"#{word} [[B|c]]") + page_xml(2, f"{word} [[B]]") + TAIL, "utf-8")
+    assert [page.redirect for page in read(path, 10**9) if isinstance(page, Page)] == ["B", None]
+
+
+@pytest.mark.parametrize(
     ("damage", "reason"),
     [
         (lambda xml: xml.replace("<title>Page 2</title>", ""), "malformed_page"),

@@ -10,7 +10,13 @@ from cofee_dist.corpus.titles import SiteInfo, site_info
 from cofee_dist.corpus.wikitext import Document, render
 
 EN = site_info("en")
-SITES = {language: site_info(language) for language in ("en", "de", "zh", "ja", "bg", "ko")}
+#: What the head of a dump says of its wiki: the names of the file and category namespaces.
+NAMES = {
+    "ko": ("파일", "분류"), "fr": ("Fichier", "Catégorie"), "ru": ("Файл", "Категория"), "ja": ("ファイル", "カテゴリ"),
+    "he": ("קובץ", "קטגוריה"), "ar": ("ملف", "تصنيف"), "en": ("", ""), "de": ("Datei", "Kategorie"), "zh": ("", ""),
+    "bg": ("", ""),
+}  # fmt: skip
+SITES = {language: site_info(language, names={file: 6, category: 14}) for language, (file, category) in NAMES.items()}
 
 # wikitext, plain text, [(surface, target)]
 CASES = [
@@ -90,6 +96,14 @@ CASES = [
     ("[[ß]] [[éa]]", "ß éa", [("ß", "ß"), ("éa", "Éa")]),
     ("[[😀|😀 x]] 😀 [[b]]", "😀 x 😀 b", [("😀 x", "😀"), ("b", "B")]),
     ("a\u00a0[[b]]\u200bc", "a bc", [("bc", "B")]),
+    ("'''[[a|''b'' c]] d''' ''e [[f]]''s", "b c d e fs", [("b c", "A"), ("f", "F")]),
+    ("{{t|x=[[a]]|[[b|{{u|[[c]]}}]]}}d", "d", []),
+    ("[[File:x.jpg|[[a]] [[File:y.jpg|[[b]]]] c]]d", "d", []),
+    ("__OBRIGA_TDC__a __KEIN_INHALTSVERZEICHNIS__b __无目录__c __目次非表示__d", "a b c d", []),
+    ("a__snake_case__b __init__", "a__snake_case__b __init__", []),
+    ("[[a]]\u200es \u202b[[b\u200f|c]]\u202c", "as c", [("as", "A"), ("c", "B")]),
+    ("&eacute;t&#233; &#x1F600; &lrm;x &lt;ref>", "été 😀 x <ref>", []),
+    ("<gallery>[[a]]</gallery><math>[[b]]</math><nowiki>[[c]]</nowiki><pre>[[d]]</pre>", "[[c]][[d]]", []),
 ]
 
 
@@ -111,6 +125,12 @@ LANGUAGE_CASES = [
     ("zh", "-{[[甲]]}--{H|zh-cn:x}-", [("甲", "甲")]),
     ("zh", "[[文件:x.jpg|[[甲]]]][[分类:乙]]", []),
     ("ja", "[[東京]]abc", [("東京", "東京")]),
+    ("he", "\u200f[[עיר]]ים [[קובץ:x.jpg|[[א]]]] [[קטגוריה:ב]]", [("עירים", "עיר")]),
+    ("ar", "[[مدينة]]\u200f [[ملف:x.jpg|[[ب]]]] [[تصنيف:ب]]", [("مدينة", "مدينة")]),
+    ("ru", "[[город]]ами [[Файл:x.jpg|[[а]]]] [[Категория:б]]", [("городами", "Город")]),
+    ("fr", "[[maison]]née [[Fichier:x.jpg|[[a]]]] [[Catégorie:b]]", [("maisonnée", "Maison")]),
+    ("ja", "[[ファイル:x.jpg|[[甲]]]][[カテゴリ:乙]][[en:B]]", []),
+    ("ko", "[[파일:x.jpg|[[a]]]][[분류:b]]", []),
     ("ko", "[[서울]]은 [[bus]]es", [("서울", "서울"), ("buses", "Bus")]),
 ]
 
@@ -184,7 +204,8 @@ def test_links_among_words_are_found_again(triples: list[tuple[str, str, str]]) 
 _HOSTILE = [
     "[[", "]]", "{{", "}}", "{{{", "[[a|", "{{a|", "{|\n", "<ref>", "<!--", "<nowiki>", "[[File:a|", "''", "'", "(",
     "<div", "-{", "[http://a ", "&", "=", " ", "\n", "{{lang|a|", "[[a|[", "__a", "<ref ", "({{x}}", "\n{|\n|}",
-    "((((", ", {{a}}",
+    "((((", ", {{a}}", "{{nowrap|1=", "{{nowrap|a ", "{{{{a}}}}", "<!---->  ", "-{zh:a;", "[[a (b) (", "__AA_", "\n= ",
+    "[[a]]", "<table>", "{{!}}", "<gallery><math>", "。", "&amp;", "\ufdee",
 ]  # fmt: skip
 
 

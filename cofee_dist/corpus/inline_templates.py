@@ -1,0 +1,103 @@
+"""Templates that carry running text, by language: what each of them leaves in the line in which it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from cofee_dist.config import Corpus
+
+
+class Inline(NamedTuple):
+    """What a template leaves: the ``parameter`` of that number (from 1; -1 is the last), or nothing for 0.
+
+    As ``link`` it leads to an article, and the parameter numbered ``shown`` (0: the same) is its surface. ``unit`` is
+    a number and its unit, ``words`` the first three parameters with spaces between them (a date).
+    """
+
+    parameter: int = 1
+    kind: Literal["text", "link", "unit", "words"] = "text"
+    shown: int = 0
+
+
+_FIRST, _SECOND, _LAST = Inline(1), Inline(2), Inline(-1)
+_LINK, _UNIT, _WORDS = Inline(1, "link"), Inline(1, "unit"), Inline(1, "words")
+
+
+def _named(inline: Inline, names: str) -> dict[str, Inline]:
+    """One meaning of names that bars separate, written in small letters and with spaces."""
+    return {name.strip(): inline for name in names.split("|")}
+
+
+#: Known to most wikis by their English names.
+_ANY = {
+    **_named(
+        _FIRST,
+        "nowrap|nobr|nobreak|no wrap|j|small|smaller|big|larger|nobold|noitalic|abbr|tooltip|sic|quote|blockquote"
+        "|cquote|visible anchor|vanchor|sup|sub|smallcaps|sc|as of|lang-zh|nihongo|nihongo2|bdi|em|strong|ruby",
+    ),
+    **_named(_SECOND, "lang|langx|rtl-lang|script|ship|color|font color"),
+    **_named(_LAST, "transl|transliteration|xlit"),
+    **_named(_LINK, "ill|interlanguage link"),
+    **_named(_UNIT, "convert|cvt"),
+}
+_BY_LANGUAGE: dict[str, dict[str, Inline]] = {
+    "de": _named(_FIRST, 'zitat|"|polytonisch|sperrschrift|kapitälchen'),
+    "fr": {
+        **_named(_FIRST, "citation|exp|ind|petit|grand|guillemets|japonais|incise"),
+        **_named(_SECOND, "langue"),
+        **_named(_LINK, "lien"),
+        **_named(_UNIT, "unité|unite|nombre"),
+        **_named(_WORDS, "date|date-"),
+    },
+    "es": {**_named(_FIRST, "cita|versalita|esd"), **_named(_UNIT, "unidad")},
+    "it": {**_named(_FIRST, "citazione|maiuscoletto"), **_named(_UNIT, "m")},
+    "pt": {**_named(_FIRST, "citação"), **_named(_UNIT, "fmtn"), **_named(_LINK, "lknb")},
+    "nl": _named(_FIRST, "citaat"),
+    "pl": {**_named(_FIRST, "cytat"), **_named(_LINK, "link-interwiki")},
+    "ru": {
+        **_named(_FIRST, "нет переноса|s|цитата|кавычки|comment|подсказка|капитель|нихонго"),
+        **_named(Inline(1, "link", 2), "не переведено|не переведено 2|не переведено 3|не переведено 5|нп|нп2|нп3|нп5"),
+    },
+    "uk": {**_named(_FIRST, "s|цитата|comment"), **_named(Inline(1, "link", 2), "не перекладено|нп|нп5")},
+    "bg": _named(_FIRST, "цитат"),
+    "zh": {
+        **_named(Inline(1, "link", 3), "le|link-en|link-ja|link-fr|link-de|link-ru|link-es|link-it|link-ko"),
+        **_named(Inline(3, "link", 4), "tsl|translink"),
+        **_named(_FIRST, "僻字|專名|专名|書名|书名"),
+    },
+    "ja": {**_named(_FIRST, "読み仮名|読み仮名 ruby非使用|ルビ|補助漢字フォント|補足|by"), "仮リンク": _LINK},
+    "ko": {**_named(_FIRST, "한자|낫표|작게"), **_named(_SECOND, "llang"), **_named(_LINK, "임시링크")},
+}
+_BY_LANGUAGE |= dict.fromkeys(("zh-yue", "yue", "gan", "wuu"), _BY_LANGUAGE["zh"])
+#: What one wiki has, but others copy with its articles.
+_COPIED = {name: _BY_LANGUAGE["zh"][name] for name in ("le", "link-en", "tsl")} | {"仮リンク": _LINK}
+#: Names of which only the beginning is fixed: ``{{lang-de|…}}``.
+_PREFIXES = {"lang-": _FIRST, "internal link helper": _LINK}
+
+
+class InlineTemplates:
+    """The table of one wiki: its language's, and what a config adds or takes away (``parameter`` 0)."""
+
+    def __init__(self, language: str, more: Mapping[str, Inline] | None = None) -> None:
+        own = _BY_LANGUAGE.get(language, _BY_LANGUAGE.get(language.partition("-")[0], {}))
+        added = {_key(name): inline for name, inline in (more or {}).items()}
+        self._table = _ANY | _COPIED | own | added
+
+    def find(self, name: str) -> Inline | None:
+        """What the template of that name leaves; None for one that is dropped."""
+        key = _key(name)
+        found = self._table.get(key)
+        if found is None:
+            found = next((inline for prefix, inline in _PREFIXES.items() if key.startswith(prefix)), None)
+        return found if found is not None and found.parameter else None
+
+
+def inline_of(config: Corpus) -> dict[str, Inline]:
+    """What a config adds to the table."""
+    given = config.inline_templates.items()
+    return {name: Inline(rule.parameter, "link" if rule.link else "text", rule.shown) for name, rule in given}
+
+
+def _key(name: str) -> str:
+    return name.strip().replace("_", " ").lower()

@@ -1,0 +1,136 @@
+"""Where the pages of a dump begin and end, in a window of bounded size that moves over its text.
+
+XML escapes text, so that ``<page>`` and ``</page>`` occur nowhere but around pages: looking for these two is all the
+parsing that a dump needs. No XML parser runs over it, so no entity that its head declares is ever expanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cofee_dist.config import Corpus
+from cofee_dist.corpus.bz2_blocks import Damage
+from cofee_dist.corpus.streams import Split, truncated, utf8_pieces
+
+__all__ = ["MAX_PAGE_BYTES", "Unread", "page_blocks"]
+
+#: MediaWiki saves no page of more than 2 MiB, and XML escapes one byte as six at most (``"`` as ``&quot;``), so that
+#: every page of one revision fits.
+MAX_PAGE_BYTES: int = Corpus.model_fields["max_page_bytes"].default
+
+_OPEN, _CLOSE, _END = b"<page>", b"</page>", b"</mediawiki>"
+_KEPT_TAIL_BYTES = 64
+_HEAD_BYTES = 2**14
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A page that is not handed on: its first bytes, and why."""
+
+    head: bytes
+    reason: str
+    detail: str
+
+
+def page_blocks(split: Split, max_page_bytes: int = MAX_PAGE_BYTES) -> Iterator[bytes | Unread | Damage]:
+    """The bytes from ``<page>`` to ``</page>`` of each page whose tag begins in the split; damage in its place.
+
+    Of a page of more than ``max_page_bytes`` no more than that and one piece is ever held. A page that has no end
+    before the next one begins costs itself.
+
+    Raises:
+        UserError: where the file ends without ``</mediawiki>``.
+    """
+    window = _Window(max_page_bytes, midway=split.start > 0)
+    for piece in utf8_pieces(split):
+        if not piece.inside and window.limit is None:
+            window.limit = len(window.text)
+        if piece.damage is not None:
+            if not piece.inside:
+                return
+            yield piece.damage
+            window = _Window(max_page_bytes, midway=True, closed=window.closed)
+            continue
+        window.text += piece.text
+        yield from window.pages()
+        if window.done:
+            return
+    if not window.closed and not (window.midway and _END.endswith(window.text.strip())):
+        raise truncated(split.path, "it ends without </mediawiki>")
+
+
+class _Window:
+    """The part of the text that is held: from the tag of the page that is open, if one is."""
+
+    def __init__(self, max_page_bytes: int, midway: bool, closed: bool = False) -> None:
+        self.text = bytearray()
+        self.limit: int | None = None  # where in the text the split ends
+        self.midway = midway  # whether the text may begin inside the closing tag, behind the last page
+        self.closed = closed  # whether </mediawiki> was seen
+        self.done = False  # whether no page of the split is still to come
+        self._max = max_page_bytes
+        self._open = self._skipping = False
+        self._searched = 0  # no tag ends before here, but for that of the open page
+
+    def pages(self) -> Iterator[bytes | Unread]:
+        """What can be said of pages by the text so far."""
+        while not self.done and self._found_open():
+            # The next page first: then nothing is searched twice, however many pages have no end.
+            following = self.text.find(_OPEN, self._searched)
+            close = self.text.find(_CLOSE, self._searched, following if following >= 0 else len(self.text))
+            if close >= 0:
+                end = close + len(_CLOSE)
+                if not self._skipping:
+                    yield bytes(self.text[:end]) if end <= self._max else self._unread(end)
+                self._drop(end)
+                self._open = False
+            elif following >= 0:
+                if not self._skipping:
+                    yield self._unread(following, "no </page>")
+                self._drop(following)
+                self._open = False
+            else:
+                if not self._skipping and len(self.text) > self._max:
+                    yield self._unread(len(self.text))
+                    self._skipping = True
+                self._wait()
+                return
+
+    def _found_open(self) -> bool:
+        """Whether the text begins with a page's tag, now that what lies before it is dropped."""
+        if self._open:
+            return True
+        start = self.text.find(_OPEN)
+        if start >= 0:
+            self.done = self.limit is not None and start >= self.limit
+            self._drop(start)
+            self._open, self._skipping, self._searched = True, False, len(_OPEN)
+            return not self.done
+        self.closed = self.closed or _END in self.text
+        # No tag that is still to come can begin before the limit.
+        self.done = self.limit is not None and len(self.text) - len(_OPEN) >= self.limit
+        self._drop(max(0, len(self.text) - _KEPT_TAIL_BYTES))
+        return False
+
+    def _wait(self) -> None:
+        """For the end of the open page, of which nothing is kept if it is too large."""
+        behind = max(len(self.text) - len(_CLOSE) + 1, 0)
+        if self._skipping:
+            self.done = self.limit is not None and self.limit <= behind
+            self._drop(behind)
+            self._searched = 0
+        else:
+            self._searched = max(behind, len(_OPEN))
+
+    def _drop(self, size: int) -> None:
+        del self.text[:size]
+        self.midway = self.midway and not size
+        self.limit = None if self.limit is None else self.limit - size
+
+    def _unread(self, size: int, fault: str = "") -> Unread:
+        """By its size alone, since where a page is cut into pieces must not decide what is said of it."""
+        head = bytes(self.text[: min(size, _HEAD_BYTES)])
+        if size > self._max:
+            return Unread(head, "too_large", f"more than {self._max:,} bytes of XML")
+        return Unread(head, "malformed_page", fault)
