@@ -93,7 +93,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("encoder", run.encoder),
         ("sentences", text.count(sentences) if run.corpus or run.texts else None),
         ("weak labels", text.count(sum(run.labels.values())) if run.labels else None),
-        ("time", text.duration(sum(s for s in run.seconds.values() if s is not None)) if run.seconds else None),
+        ("stage time", text.duration(sum(s for s in run.seconds.values() if s is not None)) if run.seconds else None),
         ("seed", str(run.seed)),
         ("started", run.started),
     ]

@@ -98,7 +98,7 @@ def _findings(report: Report) -> RenderableType:
     if report.clusters is not None:
         table.add_row("clusters", Text(captions.clusters_caption(report)))
     if run.seconds:
-        table.add_row("time", Text(duration(sum(seconds or 0 for seconds in run.seconds.values()))))
+        table.add_row("stage time", Text(duration(sum(seconds or 0 for seconds in run.seconds.values()))))
     for name, path in report.files.items():
         table.add_row(Text(shorten(name, 14)), Text(path, overflow="fold"))
     return table
