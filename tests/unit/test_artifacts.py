@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from cofee_dist.artifacts import MANIFEST, StageFolder, file_digest, fingerprint, path_digest, write_json, write_text
 
 JSON = st.recursive(
-    st.integers() | st.text() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.integers() | st.text(max_size=5) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
 )
 
 
