@@ -249,6 +249,12 @@ class Engine(Tree):
     micro_batch_tokens: Positive = 2048
     checkpoint_every_steps: Positive = 200
 
+    @model_validator(mode="after")
+    def _torch_is_one_process(self) -> Engine:
+        if self.name == "torch" and self.workers > 1:
+            raise ValueError("the torch engine trains in one process; for more workers set engine.name to deepspeed")
+        return self
+
 
 class LabelledFile(Tree):
     """Sentences labelled by people. ``ignore_types`` are read and left out; other unknown types are errors."""

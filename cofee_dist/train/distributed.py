@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 import torch.distributed as dist
 from numpy.typing import NDArray
+from torch import Tensor
 
 T = TypeVar("T")
 
@@ -15,6 +16,13 @@ def barrier() -> None:
     """Wait for every rank."""
     if dist.is_initialized() and dist.get_world_size() > 1:
         dist.barrier()
+
+
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """The sum of every rank's values, on every rank; every rank calls it, with one shape."""
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.all_reduce(values)
+    return values
 
 
 def gather_shares(share: list[T], total: int, rank: int, world_size: int) -> list[T]:

@@ -20,6 +20,7 @@ from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanOutput
 from cofee_dist.train.checkpoint import Checkpoints
+from cofee_dist.train.distributed import sum_over_ranks
 from cofee_dist.train.engine import Engine, learning_rate_at
 from cofee_dist.train.metrics import Metrics, MetricsLog
 
@@ -79,11 +80,15 @@ class _Meter:
     began: float = field(default_factory=time.perf_counter)
 
     def metrics(self) -> Metrics:
+        """Of the whole step: each rank knows only its share of the losses and tokens, so every rank calls this."""
         seconds = time.perf_counter() - self.began
+        shares = torch.stack([*self.losses.values()]).double()
+        counts = torch.tensor([self.tokens, self.padded_tokens], dtype=torch.float64, device=shares.device)
+        *losses, tokens, padded = sum_over_ranks(torch.cat([shares, counts])).tolist()
         return {
-            **{name: float(value) / self.steps for name, value in self.losses.items()},
-            "tokens_per_second": self.tokens / seconds,
-            "padding_share": 1 - self.tokens / max(1, self.padded_tokens),
+            **{name: value / self.steps for name, value in zip(self.losses, losses, strict=True)},
+            "tokens_per_second": tokens / seconds,
+            "padding_share": 1 - tokens / max(1, padded),
         }
 
 

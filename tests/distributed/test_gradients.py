@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,33 @@ def test_two_processes_with_two_micro_batches_equal_one_batch(zero, one_batch, t
 def test_a_rank_without_examples_takes_part(tmp_path):
     run_on(2, on_deepspeed, 2, FOUR, 1, tmp_path / "state.pt")
     assert_same(torch.load(tmp_path / "state.pt", weights_only=True), on_torch(FOUR, size=1))
+
+
+def logged(engine: Any, micro_batch_tokens: int) -> dict[str, Any]:
+    """What the log says of one step."""
+    from cofee_dist.train.loop import _Meter, train_step
+
+    data = build_dataset(wordpiece_tokenizer(), made_up(40), QUESTIONS, 64)
+    engine.module.train()
+    meter = _Meter()
+    train_step(Policy(), data, data.input_lengths, np.arange(20), engine, micro_batch_tokens, 1e-2, meter)
+    return meter.metrics()
+
+
+def logged_on_deepspeed(rank: int, path: Path) -> None:
+    from cofee_dist.train.deepspeed_engine import DeepSpeedEngine
+
+    config = Engine(name="deepspeed", device="cpu", deepspeed_config=str(ROOT / "cluster/deepspeed/zero2.json"))
+    found = logged(DeepSpeedEngine(tiny_model(dropout=0.0), config, STAGE), FOUR)
+    if rank == 0:
+        path.write_text(json.dumps(found))
+
+
+@pytest.mark.deepspeed
+def test_two_processes_log_the_loss_of_the_whole_step(tmp_path):
+    from cofee_dist.train.engine import TorchEngine
+
+    run_on(2, logged_on_deepspeed, tmp_path / "logged.json")
+    two = json.loads((tmp_path / "logged.json").read_text())
+    one = logged(TorchEngine(tiny_model(dropout=0.0), Engine(device="cpu"), STAGE), FOUR)
+    assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)

@@ -151,3 +151,9 @@ def test_inline_templates_are_numbers_or_more():
     ]
     with pytest.raises(ValueError, match="greater than or equal to -1"):
         Corpus.model_validate({"inline_templates": {"a": -2}})
+
+
+def test_several_workers_want_deepspeed(file):
+    with pytest.raises(UserError, match=r"engine: the torch engine trains in one process; .* deepspeed"):
+        load_config(file, ["engine.workers=2"])
+    assert load_config(file, ["engine.workers=2", "engine.name=deepspeed"]).engine.workers == 2
