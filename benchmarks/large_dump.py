@@ -18,8 +18,8 @@ _ID = re.compile(rb"<id>(\d+)</id>")
 def large_dump(source: Path, folder: Path, megabytes: int) -> Path:
     """The dump, made unless it is there; at least ``megabytes`` (10^6 bytes) of XML.
 
-    Links lead to the titles of the first copy. Sentences of later copies are made different by the copy's number at
-    the end of each line of prose, so that they do not fall out as duplicates.
+    Links lead to the titles of the first copy. Later copies have the copy's number before each full stop, so that
+    their sentences do not fall out as duplicates.
     """
     path = folder / f"{source.name.split('.')[0]}-{megabytes}mb-pages-articles-multistream.xml.bz2"
     made = path.with_suffix(".json")
@@ -66,5 +66,4 @@ def _renamed(page: bytes, number: int, copy: int) -> bytes:
     mark = b" %d" % copy
     page = _TITLE.sub(lambda found: b"<title>" + found[1] + mark + b"</title>", page, count=1)
     page = _ID.sub(b"<id>%d</id>" % number, page, count=1)
-    # A sentence ends with a full stop and a line break in most paragraphs: enough to tell the copies apart.
     return re.sub(rb"\. ", b" (%d). " % copy, page)
