@@ -5,78 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0)]
+from cofee_dist.config_gazetteer import GazetteerFile
+from cofee_dist.config_tree import Count, Positive, Rate, Share, Tree
+
 Chinese = Literal["none", "simplified", "traditional"]
-
-
-class Tree(BaseModel):
-    """A node of the config: frozen, and closed to keys that nothing reads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class GazetteerFile(Tree):
-    """A word list; in a config its path alone will do. Lists whose names end in .gz or .bz2 are compressed.
-
-    ``format: auto`` goes by the name: .tsv, .csv, .jsonl; .dic is ``sogou`` (a word, its frequency and more, of which
-    the word is read); anything else has an entry a line. ``column`` and ``aliases`` are columns of a table, by name
-    or number (from 0; -1 is the last), or fields of JSONL. Without ``column`` it is the first of name, surface,
-    title and label that there is, or else a table's first column; without ``aliases``, the one of that name.
-    ``header: null`` looks whether a table has one. ``quotes: false`` is for tables in which a quote is a character
-    like any other.
-    """
-
-    path: str = Field(min_length=1)
-    format: Literal["auto", "lines", "tsv", "csv", "jsonl", "sogou"] = "auto"
-    encoding: str = "utf-8"
-    header: bool | None = None
-    column: int | str | None = None
-    aliases: int | str | None = None
-    alias_separator: str = Field(default="|", min_length=1)
-    quotes: bool = True
-
-    @property
-    def kind(self) -> str:
-        """The format, by the name where it is ``auto``."""
-        if self.format != "auto":
-            return self.format
-        name = self.path.lower().removesuffix(".gz").removesuffix(".bz2")
-        kinds = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".dic": "sogou"}
-        return kinds.get(Path(name).suffix, "lines")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _path_alone(cls, given: Any) -> Any:
-        return {"path": given} if isinstance(given, str) else given
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            "x".encode(encoding)
-        except LookupError as error:
-            raise ValueError(f"{error}; known are utf-8, gb18030, big5, utf-16, cp1252 and more") from error
-        return encoding
-
-    @model_validator(mode="after")
-    def _says_what_is_read(self) -> GazetteerFile:
-        columns = {"column": self.column, "aliases": self.aliases}
-        given = [key for key, value in {**columns, "header": self.header}.items() if value is not None]
-        if self.kind in ("lines", "sogou") and given:
-            raise ValueError(f"a list of format {self.kind} has no {given[0]!r}; set format to tsv, csv or jsonl")
-        if self.kind == "jsonl" and self.header is not None:
-            raise ValueError("JSONL has no 'header'")
-        for key, value in columns.items():
-            if self.kind == "jsonl" and isinstance(value, int):
-                raise ValueError(f"{key!r} is the name of a field of JSONL, not a number")
-            if self.header is False and isinstance(value, str):
-                raise ValueError(f"without a header {key!r} is a number, counted from 0")
-        return self
 
 
 class EntityType(Tree):
@@ -132,7 +66,7 @@ class Corpus(Tree):
     max_quarantined_share: Share = 0.05
     max_page_bytes: Positive = 16 * 2**20
     max_page_steps: Positive = 2**28
-    inline_templates: dict[str, InlineTemplate] = {}
+    inline_templates: dict[str, InlineTemplate] = Field(default_factory=dict)
     split_bytes: Positive = 64 * 2**20
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cofee_dist.config import GazetteerFile
+from cofee_dist.config_gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer_lines import read_lines
 from cofee_dist.labels.gazetteer_tables import NAMES, read_table

@@ -10,8 +10,10 @@ import yaml
 from pydantic import BaseModel
 
 from cofee_dist import config_file
-from cofee_dist.config import Config, Corpus, GazetteerFile, Tree
+from cofee_dist.config import Config, Corpus
 from cofee_dist.config_file import config_from, dump_yaml, load_config
+from cofee_dist.config_gazetteer import GazetteerFile
+from cofee_dist.config_tree import Tree
 from cofee_dist.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,6 +20,8 @@ PACKAGE = Path(cofee_dist.__file__).parent
 LAYERS = (
     "errors",
     "schemas",
+    "config_tree",
+    "config_gazetteer",
     "config",
     "config_file",
     "artifacts",

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cofee_dist.config import EntityType, GazetteerFile, Labels, Task
+from cofee_dist.config import EntityType, Labels, Task
+from cofee_dist.config_gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
 from cofee_dist.labels.gazetteer_files import read_entries
