@@ -117,7 +117,8 @@ def _watch(pid: int, peak: list[int]) -> None:
         while root.is_running() and root.status() != psutil.STATUS_ZOMBIE:
             for child in root.children(recursive=True):
                 try:
-                    if "pyspark" in " ".join(child.cmdline()):
+                    # The JVM names pyspark too, in its class path.
+                    if "python" in child.name() and "pyspark" in " ".join(child.cmdline()):
                         peak[0] = max(peak[0], child.memory_info().rss)
                 except psutil.Error:
                     continue
