@@ -35,6 +35,8 @@ _REDIRECT_LINK = re.compile(r"\s*+#[^\[\n]*+\[\[([^\[\]|\n]++)")
 _LANGUAGE = re.compile(r"""<mediawiki\b[^<>]*?\bxml:lang\s*=\s*["']([\w-]+)["']""")
 _SITE_NAMESPACE = re.compile(r"<namespace\s([^<>]*+)>([^<]*+)</namespace>")
 _NAMESPACE_KEY = re.compile(r"""\bkey\s*+=\s*+["'](-?\d{1,9})["']""")
+#: ``&amp;`` last, so that nothing is resolved twice.
+_ENTITIES = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&apos;", b"'"), (b"&amp;", b"&"))
 _NUMERIC_ENTITY = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
 
 
@@ -126,6 +128,19 @@ def unescape(text: str) -> str:
     return text.replace("&amp;", "&")
 
 
+def _unescaped(data: bytes) -> str:
+    """``unescape`` of UTF-8, which is narrower than the text that it stands for, and so searched faster.
+
+    Raises:
+        UnicodeDecodeError: for bytes that are no UTF-8.
+    """
+    if b"&#" in data:
+        return unescape(data.decode("utf-8"))
+    for entity, character in _ENTITIES:
+        data = data.replace(entity, character)
+    return data.decode("utf-8")
+
+
 def _character(entity: re.Match[str]) -> str:
     code = int(entity[1], 16) if entity[1] else int(entity[2])
     # An escaped ampersand must not begin a new entity here.
@@ -178,7 +193,7 @@ def _revision(revision: bytes) -> tuple[int, bytes, str]:
     tag_end = revision.find(b">", text_at) if text_at >= 0 else -1
     if tag_end >= 0 and revision[tag_end - 1 : tag_end] != b"/":
         close = revision.find(b"</text>", tag_end)
-        text = unescape(revision[tag_end + 1 : close if close >= 0 else None].decode("utf-8"))
+        text = _unescaped(revision[tag_end + 1 : close if close >= 0 else len(revision)])
     return (int(found_id[1]) if found_id else -1), (model[1] if model else b""), text
 
 

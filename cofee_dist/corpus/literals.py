@@ -18,7 +18,7 @@ BARRIER = "\ufdef"
 
 _SHIELD = {ord(character): _FIRST_STAND_IN + at for at, character in enumerate(_SPECIAL)}
 _RESTORE = {stand_in: chr(code) for code, stand_in in _SHIELD.items()}
-_STAND_IN = re.compile("[\ufdd0-\ufdef]")
+_STAND_INS = [chr(code) for code in range(_FIRST_STAND_IN, _FIRST_STAND_IN + 32)]
 _ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LINE_BREAKS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 _ODD_SPACES = "\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -54,7 +54,9 @@ def resolve_entities(text: str) -> str:
 
 def restore(text: str) -> str:
     """The text that a reader sees: stand-ins as the characters that they stand for."""
-    return text.translate(_RESTORE) if _STAND_IN.search(text) else text
+    # Looking for each is quicker than a pattern, and mostly there is none.
+    found = not text.isascii() and any(map(text.__contains__, _STAND_INS))
+    return text.translate(_RESTORE) if found else text
 
 
 def _resolve(entity: re.Match[str]) -> str:

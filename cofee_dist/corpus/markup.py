@@ -30,7 +30,7 @@ _QUOTES = re.compile(r"''+")
 _MAGIC = re.compile(r"__[^\W\d_]{2,32}(?:_[^\W\d_]{1,32}){0,3}__")
 #: The bound on a label keeps the time linear where none is closed.
 _EXTERNAL = re.compile(
-    r"\[(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):|//)"
+    r"\[(?=[a-z/])(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):|//)"
     r"[^\s\]\[]*+ *+([^\]\n]{0,1000}+)\]",
     re.IGNORECASE,
 )
@@ -41,9 +41,14 @@ _VARIANT_LANGUAGES = frozenset(
 )
 _PREFERRED_VARIANTS = ("zh-hans", "zh-cn", "zh", "sr-ec", "sr-cyrl", "kk-cyrl", "ku-latn", "uz-latn", "tg-cyrl")
 
+_LOOSE = " ,;:、，；"
+#: Most of them, where nothing has to be joined: neither brackets nor spaces or commas on both sides.
+_PLAIN_HOLE = re.compile(
+    rf"{HOLE}(?:(?:(?<=[^{_LOOSE}{HOLE}(（\]]{HOLE})|(?<=[^{_LOOSE}{HOLE}(（][,;:]{HOLE}))(?= *+[^{_LOOSE}{HOLE})）])"
+    rf"|(?<=[^{_LOOSE}{HOLE}(（] {HOLE})(?=\n))"
+)
 _HOLES = re.compile(rf"{HOLE}(?:[ ,;:、，；]*+{HOLE})++")
 _AFTER_WORD = frozenset(" ,.;:")
-_LOOSE = " ,;:、，；"
 
 
 def drop_extensions(text: str) -> str:
@@ -195,14 +200,15 @@ def _literal_quotes(run: re.Match[str]) -> str:
     """Two, three or five apostrophes are markup; of other runs the surplus is shown."""
     length = len(run[0])
     shown = "'" * (1 if length == 4 else max(0, length - 5))
-    follows_link = run.start() and run.string[run.start() - 1] == "]"
-    return BARRIER + shown if follows_link else shown
+    start, end = run.span()
+    parts_letter = start and run.string[start - 1] == "]" and run.string[end : end + 1].isalpha()
+    return BARRIER + shown if parts_letter else shown
 
 
 def close_holes(text: str) -> str:
     """Without what dropped markup leaves behind: empty brackets, dangling commas in them, runs of spaces."""
     if HOLE in text:
-        first, *rest = _HOLES.sub(HOLE, text).split(HOLE)
+        first, *rest = _PLAIN_HOLE.sub("", _HOLES.sub(HOLE, text)).split(HOLE)
         parts = [first]
         for right in rest:
             parts[-1], right = _join(parts[-1], right)

@@ -82,7 +82,7 @@ class _Window:
             if close >= 0:
                 end = close + len(_CLOSE)
                 if not self._skipping:
-                    yield bytes(self.text[:end]) if end <= self._max else self._unread(end)
+                    yield bytes(memoryview(self.text)[:end]) if end <= self._max else self._unread(end)
                 self._drop(end)
                 self._open = False
             elif following >= 0:

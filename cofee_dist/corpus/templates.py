@@ -63,7 +63,9 @@ def drop_templates(text: str, inline: InlineTemplates, budget: Budget, depth: in
     What templates in the parameters of inline templates leave is looked at again, ``_MAX_DEPTH`` levels deep.
     """
     budget.pay(text, "{{")
-    spans = _outermost(text)
+    spans = _outermost_of_pairs(text)
+    if spans is None:
+        spans = _outermost(text)
     if not spans:
         return text
     parts, at = [], 0
@@ -102,6 +104,29 @@ def drop_tables(text: str, budget: Budget) -> str:
             at = end
     parts.append(text[at:])
     return "".join(parts)
+
+
+def _outermost_of_pairs(text: str) -> list[tuple[int, int]] | None:
+    """``_outermost`` of a text whose braces open in twos and are all closed, as they mostly do; None for any other."""
+    if "{{{" in text:
+        return None
+    spans: list[tuple[int, int]] = []
+    depth = start = 0
+    first, *pieces = text.split("{{")
+    at = len(first)
+    for piece in pieces:
+        if not depth:
+            start = at
+        depth += 1
+        at += 2
+        close = piece.find("}}")
+        while close >= 0 and depth:
+            depth -= 1
+            if not depth:
+                spans.append((start, at + close + 2))
+            close = piece.find("}}", close + 2)
+        at += len(piece)
+    return None if depth else spans
 
 
 def _outermost(text: str) -> list[tuple[int, int]]:

@@ -1,0 +1,81 @@
+"""Lines of wikitext, of whose markup links alone are left -> paragraphs of plain text with anchors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cofee_dist.corpus.links import Anchor, Links, without_strays
+from cofee_dist.corpus.literals import BARRIER, restore
+
+_HEADING = re.compile(r"(={1,6})([^\n]+?)\1 *$")
+_LISTS = frozenset("*#:;")
+
+
+@dataclass(slots=True)
+class Document:
+    """A page as plain text: one paragraph a line.
+
+    ``sections`` holds (offset at which a section's text begins, its heading); what precedes the first has none.
+    """
+
+    text: str = ""
+    anchors: list[Anchor] = field(default_factory=list)
+    sections: list[tuple[int, str]] = field(default_factory=list)
+
+
+def document(lines: Iterable[str], links: Links) -> Document:
+    """Lines joined to paragraphs, and paragraphs to a document; a list's item is a paragraph."""
+    writer = _Writer(links)
+    waiting: list[str] = []
+    for line in lines:
+        first = line[:1]
+        if first.isalnum() or not _ends_paragraph(first, line):
+            waiting.append(line.strip(" "))
+            continue
+        if waiting:
+            writer.paragraph(" ".join(waiting))
+            waiting.clear()
+        if first in _LISTS:
+            writer.paragraph(line.lstrip("*#:; "))
+        elif heading := _HEADING.match(line):
+            writer.section(heading[2])
+    if waiting:
+        writer.paragraph(" ".join(waiting))
+    return Document(restore("\n".join(writer.texts)), writer.anchors, writer.sections)
+
+
+def _ends_paragraph(first: str, line: str) -> bool:
+    """Empty lines do, headings, items of lists, rules, and what is left of a broken table."""
+    if first in (" ", ""):
+        return line.isspace() or not line
+    if first == "=":
+        return _HEADING.match(line) is not None
+    return first in _LISTS or first == "|" or line.startswith("----")
+
+
+class _Writer:
+    """What of a document is there so far."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+        self._length = 0  # of the text, with the line break that follows its last paragraph
+        self.texts: list[str] = []
+        self.anchors: list[Anchor] = []
+        self.sections: list[tuple[int, str]] = []
+
+    def section(self, heading: str) -> None:
+        text = self._links.with_anchors(heading, 0)[0]
+        self.sections.append((self._length, " ".join(restore(text).split())))
+
+    def paragraph(self, text: str) -> None:
+        if "[[" in text:
+            text, anchors = self._links.with_anchors(text, self._length)
+            self.anchors += anchors
+        elif "]]" in text or BARRIER in text:
+            text = without_strays(text)
+        text = text.strip(" ")
+        if text:
+            self.texts.append(text)
+            self._length += len(text) + 1
