@@ -6,7 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,7 @@ def _extract(spark: SparkSession, config: Corpus, language: str, rows: Path, on_
     paths = [one_name(path) for path in config.texts]
     reader = spark.read.format("texts").option("paths", json.dumps(paths))
     texts = reader.option("parcel_bytes", str(config.split_bytes)).load()
-    rules = SentenceRules(language, 0, config.min_sentence_length, config.max_sentence_length)
+    rules = replace(SentenceRules.of(config, language), min_anchors=0)
     with watched(spark, on_progress):
         write_table(texts.mapInArrow(TextsToRows(rules), ROWS_SQL), rows)
 

@@ -7,16 +7,18 @@ lines with links; they are joined to paragraphs and the links resolved, so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 from cofee_dist.corpus import markup
 from cofee_dist.corpus.budget import MAX_PAGE_STEPS, Budget
+from cofee_dist.corpus.disambiguation import disambiguation_words
 from cofee_dist.corpus.inline_templates import Inline, InlineTemplates
 from cofee_dist.corpus.literals import BARRIER, HOLE, clean, resolve_entities, restore
-from cofee_dist.corpus.templates import drop_tables, drop_templates
+from cofee_dist.corpus.tables import drop_tables, table_cells
+from cofee_dist.corpus.templates import drop_templates
 from cofee_dist.corpus.titles import SiteInfo, Titles, link_trail, pipe_trick
 
 _HEADING = re.compile(r"(={1,6})([^\n]+?)\1 *$")
@@ -41,25 +43,34 @@ class Document:
     """A page as plain text: one paragraph a line.
 
     ``sections`` holds (offset at which a section's text begins, its heading); what precedes the first has none.
+    ``is_disambiguation`` is what MediaWiki says of the page: it holds ``__DISAMBIG__``, of itself or by a template.
     """
 
     text: str = ""
     anchors: list[Anchor] = field(default_factory=list)
     sections: list[tuple[int, str]] = field(default_factory=list)
+    is_disambiguation: bool = False
 
 
 class Renderer:
     """Renders the pages of one wiki; keeps what depends on the wiki only.
 
-    ``inline`` adds to the table of templates that carry running text.
+    ``inline`` adds to the table of templates that carry running text. Tables are skipped, or with ``with_cells``
+    each of their cells is a paragraph.
     """
 
     def __init__(
-        self, site: SiteInfo, max_steps: int = MAX_PAGE_STEPS, inline: Mapping[str, Inline] | None = None
+        self,
+        site: SiteInfo,
+        max_steps: int = MAX_PAGE_STEPS,
+        inline: Mapping[str, Inline] | None = None,
+        with_cells: bool = False,
     ) -> None:
         self.site = site
+        self._with_cells = with_cells
         self._max_steps = max_steps
         self._inline = InlineTemplates(site.language, inline)
+        self._disambiguation = disambiguation_words(site.language)
         self._titles = Titles(site)
         self._short_target = lru_cache(maxsize=2**16)(self._article)
         trail = link_trail(site.language)
@@ -76,9 +87,15 @@ class Renderer:
             TooMuchWork: for a page that takes more than ``max_steps``.
         """
         writer = _Writer(self)
-        for line in self._lines(wikitext, Budget(self._max_steps, len(wikitext))):
+        text, disambiguation = "", False
+        for name, text in self.passes(wikitext, Budget(self._max_steps, len(wikitext))):
+            if name == "templates":
+                disambiguation = any(word in text for word in self._disambiguation)
+        for line in text.split("\n"):
             writer.line(line)
-        return writer.document()
+        document = writer.document()
+        document.is_disambiguation = disambiguation
+        return document
 
     def with_anchors(self, text: str, offset: int) -> tuple[str, list[Anchor]]:
         """A paragraph's text and its anchors, shifted by ``offset``; of nested links the innermost count.
@@ -141,12 +158,17 @@ class Renderer:
             return None
         return target.title if target.is_article else ""
 
-    def _lines(self, wikitext: str, budget: Budget) -> list[str]:
+    def passes(self, wikitext: str, budget: Budget) -> Iterator[tuple[str, str]]:
+        """The text after each pass, with the pass's name: behind the last, links and lines are what is left."""
         text = clean(wikitext)
+        yield "clean", text
         budget.pay(text, "<")
         text = markup.drop_extensions(text)
+        yield "extensions", text
         text = drop_templates(text, self._inline, budget)
-        text = drop_tables(text, budget)
+        yield "templates", text
+        text = (table_cells if self._with_cells else drop_tables)(text, budget)
+        yield "tables", text
         text = markup.choose_variants(text, self.site.language)
         budget.pay(text, "&")
         text = resolve_entities(text)
@@ -154,15 +176,16 @@ class Renderer:
         text = markup.drop_tags(text)
         budget.pay(text, "''")
         text = markup.drop_styles(text)
+        yield "styles", text
         budget.pay(text, "[[")
         text = markup.drop_files(text, self._file)
+        yield "files", text
         text = self._category.sub("", text)
         budget.pay(text, HOLE)
         text = markup.close_holes(text)
-        # Links and lines are what is left.
         budget.pay(text, "[[")
         budget.pay(text, "\n")
-        return text.split("\n")
+        yield "holes", text
 
 
 def _without_strays(text: str) -> str:

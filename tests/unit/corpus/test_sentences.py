@@ -69,6 +69,9 @@ def run(wikitext: str, **limits: int) -> tuple[list[str], Counter[str]]:
         assert all(sentence.text[a:b] for a, b, _ in sentence.anchors)
     dropped = sum(number for name, number in counts.items() if name.startswith("dropped."))
     assert counts["candidates"] == len(found) + dropped
+    lost = sum(number for name, number in counts.items() if name.startswith("links_dropped."))
+    assert counts["links_kept"] == sum(len(sentence.anchors) for sentence in found)
+    assert counts["links_kept"] + lost == len(render(wikitext, site_info("en")).anchors)
     return [sentence.text for sentence in found], counts
 
 
@@ -83,7 +86,7 @@ def test_every_drop_has_a_reason() -> None:
     )
     kept, counts = run(page)
     assert kept == ["A b and c here."]
-    assert {name: number for name, number in counts.items() if name != "candidates"} == {
+    assert {name: number for name, number in counts.items() if name.startswith("dropped.")} == {
         "dropped.too_few_anchors": 1,
         "dropped.too_short": 1,
         "dropped.too_long": 1,
