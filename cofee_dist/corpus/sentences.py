@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -76,6 +76,7 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
     each of their parts is one.
     """
     kept: list[Sentence] = []
+    lost: dict[str, list[int]] = defaultdict(list)  # the number of anchors in each candidate that is dropped, by reason
     section, sections = "", iter([*document.sections, (len(document.text) + 1, "")])
     next_start, next_section = next(sections)
     anchors, at, end = document.anchors, 0, -1
@@ -88,36 +89,38 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
             section = next_section
             next_start, next_section = next(sections)
         if at - first < rules.min_anchors:
-            too_few = 1 if paragraph else 0
-            counts["candidates"] += too_few
-            counts["dropped.paragraph_too_few_anchors"] += too_few
-            counts["links_dropped.paragraph_too_few_anchors"] += at - first
+            if paragraph:
+                lost["paragraph_too_few_anchors"].append(at - first)
             continue
-        found = split(paragraph, shifted(anchors[first:at], start), rules.language, rules.splitter)
-        for text, inside, reason in _judged(found, rules, counts):
-            counts["candidates"] += 1
+        for text, inside in split(paragraph, shifted(anchors[first:at], start), rules.language, rules.splitter):
+            reason = _fault(text, inside, rules)
+            if reason == "too_long":
+                counts["overlong_sentences"] += 1
+                if rules.overlong == "split":
+                    kept += _kept_parts(Sentence(section, len(kept), text, inside), rules, lost)
+                    continue
             if reason:
-                counts[f"dropped.{reason}"] += 1
-                counts[f"links_dropped.{reason}"] += len(inside)
+                lost[reason].append(len(inside))
             else:
-                counts["links_kept"] += len(inside)
                 kept.append(Sentence(section, len(kept), text, inside))
+    counts["candidates"] += len(kept)
+    counts["links_kept"] += sum(len(sentence.anchors) for sentence in kept)
+    for reason, links in lost.items():
+        counts["candidates"] += len(links)
+        counts[f"dropped.{reason}"] += len(links)
+        counts[f"links_dropped.{reason}"] += sum(links)
     return kept
 
 
-def _judged(
-    found: Iterable[tuple[str, list[Anchor]]], rules: SentenceRules, counts: Counter[str]
-) -> Iterator[tuple[str, list[Anchor], str]]:
-    """Sentences, over-long ones in parts where the rules say so, with why they are dropped; empty for those kept."""
-    for text, inside in found:
-        reason = _fault(text, inside, rules)
-        if reason == "too_long":
-            counts["overlong_sentences"] += 1
-            if rules.overlong == "split":
-                for part, anchors in parts(text, inside, rules.max_length, rules.in_characters):
-                    yield part, anchors, _fault(part, anchors, rules)
-                continue
-        yield text, inside, reason
+def _kept_parts(overlong: Sentence, rules: SentenceRules, lost: dict[str, list[int]]) -> list[Sentence]:
+    """The parts of an over-long sentence that are kept, numbered from its number on."""
+    kept: list[Sentence] = []
+    for text, inside in parts(overlong.text, overlong.anchors, rules.max_length, rules.in_characters):
+        if reason := _fault(text, inside, rules):
+            lost[reason].append(len(inside))
+        else:
+            kept.append(Sentence(overlong.section, overlong.number + len(kept), text, inside))
+    return kept
 
 
 def split(

@@ -73,10 +73,7 @@ def test_names_of_namespaces_come_from_the_dump_itself(tmp_path: Path) -> None:
     path = tmp_path / "d.xml"
     path.write_text(HEAD + "</mediawiki>", "utf-8")
     site = read_site(path)
-    wikitext = (
-        "[[Fails:a.jpg|x [[b]]]] [[fails : c.png]] [[Kategoreja:D]] [[Lītuotuojs:E|f]] [[File:g.jpg]]"
-    wikitext += " [[Datei:h]]"
-    )
+    wikitext = "[[Fails:a.jpg|x [[b]]]] [[fails : c.png]] [[Kategoreja:D]] [[Lītuotuojs:E|f]] [[File:g]] [[Datei:h]]"
     document = Renderer(site).render(wikitext)
     assert document.text == "f Datei:h"
     assert [anchor.target for anchor in document.anchors] == ["Datei:h"]
@@ -113,7 +110,8 @@ def test_redirects_are_followed_to_the_end_of_a_chain_and_not_into_a_loop(steps:
     [("en", "[[bus]]es", "buses"), ("en", "[[bus]]és", "bus"), ("de", "[[Haus]]ärzte", "Hausärzte"),
      ("fr", "[[maison]]née", "maisonnée"), ("ru", "[[город]]ами", "городами"), ("bg", "[[София]]та", "Софията"),
      ("ltg", "[[Reiga]]ys", "Reigays"), ("he", "[[עיר]]ים", "עירים"), ("zh", "[[北京]]市", "北京"),
-     ("ja", "[[a]]b", "a"), ("en", "[[bus]]''es''", "bus"), ("en", "[[bus]]<nowiki/>es", "bus"), ("en", "[[bus]]{{x}}es", "bus")],
+     ("ja", "[[a]]b", "a"), ("en", "[[bus]]''es''", "bus"),
+     ("en", "[[bus]]<nowiki/>es", "bus"), ("en", "[[bus]]{{x}}es", "bus")],
 )  # fmt: skip
 def test_link_trails_by_language(language: str, wikitext: str, surface: str) -> None:
     assert shown(wikitext, language)[1][0][0] == surface

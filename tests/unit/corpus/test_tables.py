@@ -64,8 +64,8 @@ def test_a_config_says_which(tables: str, texts: list[str]) -> None:
     assert [sentence.text for sentence in found.sentences] == texts
 
 
-_PIECES = """{| |} |- |+ | || ! !! [[a]] [[a|b]] {{!}} {{t|a}} <table> </table> <tr> <td> <td|x> ] = * : word 北京 😀 -{ }-
-    style="x" <ref>x</ref> [[File:a.jpg|b|c]] ''' \u200b"""
+_PIECES = """{| |} |- |+ | || ! !! [[a]] [[a|b]] {{!}} {{t|a}} <table> </table> <tr> <td> <td|x> ] = * : word 北京 😀
+    -{ }- style="x" <ref>x</ref> [[File:a.jpg|b|c]] ''' \u200b"""
 _TABLES = st.lists(st.sampled_from([*_PIECES.split(), "\n", "\n", " "]), max_size=60).map("".join)
 
 
