@@ -20,7 +20,8 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/python benchmarks/anchors.py
+	$(BIN)/python -m benchmarks.anchors
+	$(BIN)/python -m benchmarks.links
 	$(BIN)/python benchmarks/stages.py
 
 setup: $(VENV)/.installed

@@ -51,10 +51,13 @@ class Corpus(Tree):
     ``dumps`` and ``texts`` are paths or URLs of fsspec. A text file has a paragraph a line; one whose name ends in
     .jsonl or .ndjson has ``{"text": …}`` a line; either may be compressed (.gz, .bz2). ``min_anchors`` holds for dumps
     only, ``max_sentences`` for dumps and texts each. ``max_sentence_length`` is in words, or in characters for zh, ja
-    and th. ``max_quarantined_share`` is that of pages which cannot be read, and that of the dumps' bytes which are
-    damaged. A page of more XML than ``max_page_bytes``, or that takes more than ``max_page_steps`` to render (see
-    ``corpus.budget``), is not read. ``inline_templates`` are added to those that are known
-    (``corpus.inline_templates``).
+    and th, unless ``sentence_length_unit`` says which; a sentence that is longer is dropped, or split at semicolons,
+    commas or spaces. ``sentence_splitter`` is BlingFire, or for zh, ja and their like the full stops themselves.
+    Tables are skipped, or each of their cells is a paragraph. ``disambiguation_templates`` are added to those by which
+    disambiguation pages are known (``corpus.disambiguation``), ``inline_templates`` to those that carry running text
+    (``corpus.inline_templates``). ``max_quarantined_share`` is that of pages which cannot be read, and that of the
+    dumps' bytes which are damaged. A page of more XML than ``max_page_bytes``, or that takes more than
+    ``max_page_steps`` to render (see ``corpus.budget``), is not read.
     """
 
     dumps: tuple[str, ...] = ()
@@ -67,6 +70,12 @@ class Corpus(Tree):
     max_page_bytes: Positive = 16 * 2**20
     max_page_steps: Positive = 2**28
     inline_templates: dict[str, InlineTemplate] = Field(default_factory=dict)
+    tables: Literal["skip", "cells"] = "skip"
+    disambiguation_pages: Literal["skip", "keep"] = "skip"
+    disambiguation_templates: tuple[str, ...] = ()
+    overlong_sentences: Literal["drop", "split"] = "drop"
+    sentence_splitter: Literal["auto", "blingfire", "full_stops"] = "auto"
+    sentence_length_unit: Literal["auto", "words", "characters"] = "auto"
     split_bytes: Positive = 64 * 2**20
 
     def deciding(self) -> dict[str, Any]:

@@ -28,15 +28,19 @@ class PageYield:
 class ArticleReader:
     """Reads pages of one wiki.
 
-    ``counts`` holds ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; ``links``, the
-    anchors of all articles; ``candidates`` = sentences + the sum of ``dropped.<reason>``; and, since how many pages
-    lay in a damaged place of a dump cannot be known, apart from all those ``damaged_streams`` and ``damaged_bytes``.
+    ``counts`` holds ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``, and how many of
+    the articles are ``disambiguation_pages``, which by ``corpus.disambiguation_pages`` give no sentence; ``links``, the
+    anchors of all articles, = ``links_kept`` in sentences + the sum of ``links_dropped.<reason>``; ``candidates`` =
+    sentences + the sum of ``dropped.<reason>``; and, since how many pages lay in a damaged place of a dump cannot be
+    known, apart from all those ``damaged_streams`` and ``damaged_bytes``.
     """
 
     def __init__(self, site: SiteInfo, rules: SentenceRules, config: Corpus | None = None) -> None:
         config = config or Corpus()
         self._titles = Titles(site)
-        self._renderer = Renderer(site, config.max_page_steps, inline_of(config))
+        with_cells = config.tables == "cells"
+        self._renderer = Renderer(site, config.max_page_steps, inline_of(config), with_cells)
+        self._skips_disambiguation = config.disambiguation_pages == "skip"
         self._rules = rules
         self.counts: Counter[str] = Counter()
 
@@ -58,7 +62,8 @@ class ArticleReader:
         counts: Counter[str] = Counter()
         try:
             document = self._renderer.render(page.text)
-            kept = sentences(document, self._rules, counts)
+            skipped = document.is_disambiguation and self._skips_disambiguation
+            kept = [] if skipped else sentences(document, self._rules, counts)
         except TooMuchWork as error:
             return self._quarantine(BadPage(page.page_id, page.title, "too_slow", str(error)))
         except Exception as error:  # one page must not end a job of hours
@@ -66,6 +71,10 @@ class ArticleReader:
         self.counts.update(counts)
         self.counts["articles"] += 1
         self.counts["links"] += len(document.anchors)
+        if document.is_disambiguation:
+            self.counts["disambiguation_pages"] += 1
+            if skipped:
+                self.counts["links_dropped.disambiguation_page"] += len(document.anchors)
         return PageYield(kept)
 
     def _quarantine(self, page: BadPage) -> PageYield:

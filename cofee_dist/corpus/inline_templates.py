@@ -6,22 +6,25 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from cofee_dist.config import Corpus
+from cofee_dist.corpus.disambiguation import disambiguation_templates
 
 
 class Inline(NamedTuple):
     """What a template leaves: the ``parameter`` of that number (from 1; -1 is the last), or nothing for 0.
 
     As ``link`` it leads to an article, and the parameter numbered ``shown`` (0: the same) is its surface. ``unit`` is
-    a number and its unit, ``words`` the first three parameters with spaces between them (a date).
+    a number and its unit, ``words`` the first three parameters with spaces between them (a date);
+    ``disambiguation`` leaves nothing, but says what the page is.
     """
 
     parameter: int = 1
-    kind: Literal["text", "link", "unit", "words"] = "text"
+    kind: Literal["text", "link", "unit", "words", "disambiguation"] = "text"
     shown: int = 0
 
 
 _FIRST, _SECOND, _LAST = Inline(1), Inline(2), Inline(-1)
 _LINK, _UNIT, _WORDS = Inline(1, "link"), Inline(1, "unit"), Inline(1, "words")
+_DISAMBIGUATION = Inline(1, "disambiguation")
 
 
 def _named(inline: Inline, names: str) -> dict[str, Inline]:
@@ -82,7 +85,8 @@ class InlineTemplates:
     def __init__(self, language: str, more: Mapping[str, Inline] | None = None) -> None:
         own = _BY_LANGUAGE.get(language, _BY_LANGUAGE.get(language.partition("-")[0], {}))
         added = {_key(name): inline for name, inline in (more or {}).items()}
-        self._table = _ANY | _COPIED | own | added
+        marks = dict.fromkeys(disambiguation_templates(language), _DISAMBIGUATION)
+        self._table = marks | _ANY | _COPIED | own | added
 
     def find(self, name: str) -> Inline | None:
         """What the template of that name leaves; None for one that is dropped."""
@@ -96,7 +100,8 @@ class InlineTemplates:
 def inline_of(config: Corpus) -> dict[str, Inline]:
     """What a config adds to the table."""
     given = config.inline_templates.items()
-    return {name: Inline(rule.parameter, "link" if rule.link else "text", rule.shown) for name, rule in given}
+    marks = dict.fromkeys(config.disambiguation_templates, _DISAMBIGUATION)
+    return marks | {name: Inline(rule.parameter, "link" if rule.link else "text", rule.shown) for name, rule in given}
 
 
 def _key(name: str) -> str:

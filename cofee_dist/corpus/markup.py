@@ -28,10 +28,10 @@ _INLINE_TAG = re.compile(
 
 _QUOTES = re.compile(r"''+")
 _MAGIC = re.compile(r"__[^\W\d_]{2,32}(?:_[^\W\d_]{1,32}){0,3}__")
-#: The bound on a label keeps the time linear where none is closed.
+#: A label may hold links. The bounds on both keep the time linear where none is closed.
 _EXTERNAL = re.compile(
-    r"\[(?=[a-z/])(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):|//)"
-    r"[^\s\]\[]*+ *+([^\]\n]{0,1000}+)\]",
+    r"\[(?=[a-z/])(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):"
+    r"|//)[^\s\]\[]*+ *+((?:[^\[\]\n]{1,500}+|\[\[[^\[\]\n]{1,500}+\]\]|\[){0,100}+)\]",
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"\[\[|\]\]")

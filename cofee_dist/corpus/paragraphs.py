@@ -18,11 +18,13 @@ class Document:
     """A page as plain text: one paragraph a line.
 
     ``sections`` holds (offset at which a section's text begins, its heading); what precedes the first has none.
+    ``is_disambiguation`` is what MediaWiki says of the page: it holds ``__DISAMBIG__``, of itself or by a template.
     """
 
     text: str = ""
     anchors: list[Anchor] = field(default_factory=list)
     sections: list[tuple[int, str]] = field(default_factory=list)
+    is_disambiguation: bool = False
 
 
 def document(lines: Iterable[str], links: Links) -> Document:

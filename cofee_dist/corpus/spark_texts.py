@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def build_texts(
         UserError: for a file or line that cannot be read, and texts without a single sentence.
     """
     paths = [one_name(path) for path in config.texts]
-    rules = SentenceRules(language, 0, config.min_sentence_length, config.max_sentence_length)
+    rules = replace(SentenceRules.of(config, language), min_anchors=0)
     made_from = [repr(rules), [(path, dump_digest(path, TEXT)) for path in paths]]
     with spoken_errors(), scratch_folder(output / "_tmp", made_from) as scratch:
         parcels = text_parcels(paths, config.split_bytes)

@@ -1,13 +1,14 @@
-"""Templates and tables: dropped, but for the few templates that carry running text."""
+"""Templates: dropped, but for the few that carry running text."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect
 
 from cofee_dist.corpus.budget import Budget
+from cofee_dist.corpus.disambiguation import DISAMBIGUATION
 from cofee_dist.corpus.inline_templates import InlineTemplates
 from cofee_dist.corpus.literals import HOLE, shield
+from cofee_dist.corpus.titles import LANGUAGE_PREFIXES
 
 _BRACES = re.compile(r"\{\{+|\}\}+")
 _MAX_DEPTH = 8
@@ -54,8 +55,6 @@ _NAMED = re.compile(r"\s*+([\w .-]*+)=")
 _LINK_OR_BAR = re.compile(r"\[\[|\]\]|\|")
 _NUMBER_FORMAT = "formatnum:"
 
-_TABLE = re.compile(r"\n(?:[ :*#;]*+(\{\|)| *+(\|\})(?!\}(?!\}))|(==))|<(?i:(table)\b[^<>]*>|(/table)\s*>)")
-
 
 def drop_templates(text: str, inline: InlineTemplates, budget: Budget, depth: int = 0) -> str:
     """The text without ``{{…}}`` and ``{{{…}}}``, in time linear in its length; unclosed braces stay.
@@ -73,35 +72,6 @@ def drop_templates(text: str, inline: InlineTemplates, budget: Budget, depth: in
         parts.append(text[at:start])
         parts.append(_replacement(text[start + 2 : end - 2], inline, budget, depth) if depth < _MAX_DEPTH else HOLE)
         at = end
-    parts.append(text[at:])
-    return "".join(parts)
-
-
-def drop_tables(text: str, budget: Budget) -> str:
-    """The text without ``{|…|}`` and ``<table>``, nested ones too; an unclosed one ends before the next heading."""
-    budget.pay(text, "{|")
-    if "{|" not in text and "<table" not in text and "<TABLE" not in text:
-        return text
-    text = "\n" + text
-    spans: list[tuple[int, int]] = []
-    opened: list[int] = []
-    headings: list[int] = []
-    for token in _TABLE.finditer(text):
-        if token[1] or token[4]:
-            opened.append(token.start())
-        elif token[3]:
-            headings.append(token.start())
-        elif opened:
-            spans.append((opened.pop(), token.end()))
-    for start in opened:
-        heading = bisect(headings, start)
-        spans.append((start, headings[heading] if heading < len(headings) else len(text)))
-    parts: list[str] = []
-    at = 0
-    for start, end in sorted(spans):
-        if end > at:
-            parts += (text[at:start], "\n")
-            at = end
     parts.append(text[at:])
     return "".join(parts)
 
@@ -165,12 +135,16 @@ def _replacement(inside: str, inline: InlineTemplates, budget: Budget, depth: in
     rule = inline.find(name)
     if rule is None:
         return HOLE
+    if rule.kind == "disambiguation":
+        return DISAMBIGUATION + HOLE
     values = _positional(drop_templates(rest, inline, budget, depth + 1))
     if rule.kind == "unit":
         return _converted(values)
     if rule.kind == "words":
         return " ".join(values[:3]).strip() or HOLE
     value = _value(values, rule.parameter)
+    if rule.kind == "link" and value in LANGUAGE_PREFIXES and rule.parameter == 1 and len(values) > 1:
+        value = values[1]  # {{ill|de|Name}}, as it was written once
     if rule.kind == "link" and value and "[" not in value:
         shown = _value(values, rule.shown) if rule.shown else ""
         return f"[[{value}|{shown}]]" if shown and "[" not in shown else f"[[{value}]]"

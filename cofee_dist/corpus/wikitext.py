@@ -6,16 +6,18 @@ lines with links; they are joined to paragraphs and the links resolved, so that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from cofee_dist.corpus import markup
 from cofee_dist.corpus.budget import MAX_PAGE_STEPS, Budget
+from cofee_dist.corpus.disambiguation import disambiguation_words
 from cofee_dist.corpus.inline_templates import Inline, InlineTemplates
 from cofee_dist.corpus.links import Anchor, Links
 from cofee_dist.corpus.literals import HOLE, clean, resolve_entities
 from cofee_dist.corpus.paragraphs import Document, document
-from cofee_dist.corpus.templates import drop_tables, drop_templates
+from cofee_dist.corpus.tables import drop_tables, table_cells
+from cofee_dist.corpus.templates import drop_templates
 from cofee_dist.corpus.titles import SiteInfo
 
 __all__ = ["Anchor", "Document", "Renderer", "render"]
@@ -24,16 +26,23 @@ __all__ = ["Anchor", "Document", "Renderer", "render"]
 class Renderer:
     """Renders the pages of one wiki; keeps what depends on the wiki only.
 
-    ``inline`` adds to the table of templates that carry running text.
+    ``inline`` adds to the table of templates that carry running text. Tables are skipped, or with ``with_cells``
+    each of their cells is a paragraph.
     """
 
     def __init__(
-        self, site: SiteInfo, max_steps: int = MAX_PAGE_STEPS, inline: Mapping[str, Inline] | None = None
+        self,
+        site: SiteInfo,
+        max_steps: int = MAX_PAGE_STEPS,
+        inline: Mapping[str, Inline] | None = None,
+        with_cells: bool = False,
     ) -> None:
         self.site = site
+        self._with_cells = with_cells
         self._max_steps = max_steps
         self._inline = InlineTemplates(site.language, inline)
         self._links = Links(site)
+        self._disambiguation = disambiguation_words(site.language)
         self._file = markup.file_link(site)
         self._category = markup.category_link(site)
 
@@ -45,14 +54,25 @@ class Renderer:
         Raises:
             TooMuchWork: for a page that takes more than ``max_steps``.
         """
-        return document(self._lines(wikitext, Budget(self._max_steps, len(wikitext))), self._links)
+        text, disambiguation = "", False
+        for name, text in self.passes(wikitext, Budget(self._max_steps, len(wikitext))):
+            if name == "templates":
+                disambiguation = any(word in text for word in self._disambiguation)
+        rendered = document(text.split("\n"), self._links)
+        rendered.is_disambiguation = disambiguation
+        return rendered
 
-    def _lines(self, wikitext: str, budget: Budget) -> list[str]:
+    def passes(self, wikitext: str, budget: Budget) -> Iterator[tuple[str, str]]:
+        """The text after each pass, with the pass's name: behind the last, links and lines are what is left."""
         text = clean(wikitext)
+        yield "clean", text
         budget.pay(text, "<")
         text = markup.drop_extensions(text)
+        yield "extensions", text
         text = drop_templates(text, self._inline, budget)
-        text = drop_tables(text, budget)
+        yield "templates", text
+        text = (table_cells if self._with_cells else drop_tables)(text, budget)
+        yield "tables", text
         text = markup.choose_variants(text, self.site.language)
         budget.pay(text, "&")
         text = resolve_entities(text)
@@ -60,15 +80,16 @@ class Renderer:
         text = markup.drop_tags(text)
         budget.pay(text, "''")
         text = markup.drop_styles(text)
+        yield "styles", text
         budget.pay(text, "[[")
         text = markup.drop_files(text, self._file)
+        yield "files", text
         text = self._category.sub("", text)
         budget.pay(text, HOLE)
         text = markup.close_holes(text)
-        # Links and lines are what is left.
         budget.pay(text, "[[")
         budget.pay(text, "\n")
-        return text.split("\n")
+        yield "holes", text
 
 
 @lru_cache(maxsize=4)

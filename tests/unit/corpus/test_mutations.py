@@ -42,6 +42,8 @@ def read_all(path: Path, split_bytes: int) -> list[Page | BadPage] | None:
     assert counts["quarantined"] + counts["damaged_streams"] == sum(one.bad is not None for one in found)
     dropped = sum(number for name, number in counts.items() if name.startswith("dropped."))
     assert counts["candidates"] == sum(len(one.sentences) for one in found) + dropped
+    lost = sum(number for name, number in counts.items() if name.startswith("links_dropped."))
+    assert counts["links"] == lost + sum(len(sentence.anchors) for one in found for sentence in one.sentences)
     assert all(one.bad.reason for one in found if one.bad is not None)
     return pages
 

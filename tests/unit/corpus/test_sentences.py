@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -33,6 +34,38 @@ def cut(text: str, language: str = "en") -> list[str]:
 def test_cuts(language: str, sentences_: list[str]) -> None:
     joiner = "" if language in ("zh", "ja") else " "
     assert cut(joiner.join(sentences_), language) == sentences_
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "number"),
+    [
+        ("hi", "यह एक वाक्य है। यह दूसरा है। हाँ?", 3),
+        ("bn", "এটি এক। এটি দুই।", 2),
+        ("hy", "Սա մեկ է։ Սա երկու է։", 2),
+        ("am", "ይህ አንድ ነው። ይህ ሁለት ነው።", 2),
+        ("my", "နေကောင်းလား။ ကောင်းတယ်။", 2),
+        ("km", "នេះជាមួយ។ នេះជាពីរ។", 2),
+        ("ur", "یہ جملہ ہے۔ یہ دوسرا ہے۔", 2),
+        ("ar", "هذا سؤال؟ نعم. هذا جواب.", 3),
+    ],
+)
+def test_languages_with_full_stops_of_their_own(language: str, text: str, number: int) -> None:
+    found = cut(text, language)
+    assert len(found) == number
+    assert " ".join(found) == text
+
+
+def test_a_config_says_which_splitter_and_unit_a_language_takes() -> None:
+    text = "Dr. Smith left the U.S. in 1999. Was he? Yes."
+    assert cut(text) == ["Dr. Smith left the U.S. in 1999.", "Was he?", "Yes."]
+    by_stops = [sentence for sentence, _ in split(text, [], "en", "full_stops")]
+    assert by_stops == ["Dr. Smith left the U.S. in 1999. Was he?", "Yes."]
+    assert [sentence for sentence, _ in split("他说。走了！", [], "zh", "blingfire")] == ["他说。", "走了！"]
+    config = Corpus(sentence_splitter="full_stops", sentence_length_unit="characters")
+    rules = SentenceRules.of(config, "en")
+    assert rules.length("ab cd") == 5
+    kept = sentences(render("[[A]] is b! [[C]] is d.", site_info("en")), replace(rules, min_anchors=1), Counter())
+    assert [sentence.text for sentence in kept] == ["A is b!", "C is d."]
 
 
 def test_no_cut_within_an_anchor() -> None:
@@ -69,6 +102,9 @@ def run(wikitext: str, **limits: int) -> tuple[list[str], Counter[str]]:
         assert all(sentence.text[a:b] for a, b, _ in sentence.anchors)
     dropped = sum(number for name, number in counts.items() if name.startswith("dropped."))
     assert counts["candidates"] == len(found) + dropped
+    lost = sum(number for name, number in counts.items() if name.startswith("links_dropped."))
+    assert counts["links_kept"] == sum(len(sentence.anchors) for sentence in found)
+    assert counts["links_kept"] + lost == len(render(wikitext, site_info("en")).anchors)
     return [sentence.text for sentence in found], counts
 
 
@@ -83,7 +119,7 @@ def test_every_drop_has_a_reason() -> None:
     )
     kept, counts = run(page)
     assert kept == ["A b and c here."]
-    assert {name: number for name, number in counts.items() if name != "candidates"} == {
+    assert {name: number for name, number in counts.items() if name.startswith("dropped.")} == {
         "dropped.too_few_anchors": 1,
         "dropped.too_short": 1,
         "dropped.too_long": 1,

@@ -1,0 +1,173 @@
+"""What a renderer of wikitext has to get right, point by point: one test for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cofee_dist.config import Corpus
+from cofee_dist.corpus.articles import ArticleReader
+from cofee_dist.corpus.dump import Page, read_pages, read_site, splits
+from cofee_dist.corpus.inline_templates import inline_of
+from cofee_dist.corpus.sentences import SentenceRules
+from cofee_dist.corpus.spark_redirects import chain_end
+from cofee_dist.corpus.titles import Titles, site_info
+from cofee_dist.corpus.wikitext import Renderer
+
+Found = tuple[str, list[tuple[str, str]]]
+
+
+def shown(wikitext: str, language: str = "en", inline: Mapping[str, object] | None = None) -> Found:
+    """Plain text, and (surface, target) of each anchor."""
+    config = Corpus.model_validate({"inline_templates": inline or {}})
+    document = Renderer(site_info(language), inline=inline_of(config)).render(wikitext)
+    return document.text, [(document.text[start:end], target) for start, end, target in document.anchors]
+
+
+def test_nested_templates_go_as_one() -> None:
+    assert shown("a {{b|{{c|{{d}}|[[e]]}}|f={{g|[[h]]}}}} [[i]]") == ("a i", [("i", "I")])
+    assert shown("{{Infobox|x={{small|[[y]]}}\n|z={{#if:{{{1|}}}|[[w]]|{{v}}}}\n}}\nText [[t]].")[1] == [("t", "T")]
+
+
+def test_a_link_in_a_dropped_template_is_no_anchor_and_one_in_an_inline_template_is() -> None:
+    assert shown("{{note|see [[a]]}} {{lang|de|[[Haus]]}}") == ("Haus", [("Haus", "Haus")])
+
+
+def test_inline_templates_are_a_table_by_language_that_a_user_extends() -> None:
+    assert shown("{{unité|5|km}}", "fr")[0] == "5 km"
+    assert shown("{{unité|5|km}}", "en")[0] == ""
+    assert shown("{{my|[[a]] b}}", inline={"my": 1}) == ("a b", [("a", "A")])
+
+
+def test_links_that_templates_once_wrote_the_other_way_round() -> None:
+    assert shown("{{ill|Jane|de|Jane (X)}} {{ill|de|Joan}}")[1] == [("Jane", "Jane"), ("Joan", "Joan")]
+
+
+def test_references_of_every_form() -> None:
+    text = 'a<ref>[[x]]</ref>b<ref name="n">{{c|[[y]]}}</ref>c<ref name=n/>d<Ref group="g" name="m" />e'
+    assert shown(text + "\n<references>\n<ref>[[z]]</ref></references>") == ("abcde", [])
+    assert shown("a<ref>''[[x]]</ref> b ''[[c]]''")[1] == [("c", "C")]
+
+
+def test_galleries_comments_nowiki_math() -> None:
+    assert shown("<gallery widths=9>\nA.jpg|[[b]]\n</gallery>x") == ("x", [])
+    assert shown("a<!-- [[b]] {{ -->c [[d]]") == ("ac d", [("d", "D")])
+    assert shown("<nowiki>[[a]] {{b}} ''c''</nowiki> <nowiki/>d") == ("[[a]] {{b}} ''c'' d", [])
+    assert shown("<math>[[a]] \\frac{{1}}{{2}}</math> is b") == ("is b", [])
+
+
+def test_files_with_links_in_their_captions() -> None:
+    assert shown("[[File:a.jpg|thumb|x [[b]] [[File:c.png|[[d]]]] {{e}} <ref>[[f]]</ref> y]] [[g]]")[1] == [("g", "G")]
+
+
+HEAD = """<mediawiki xml:lang="ltg"><siteinfo><dbname>ltgwiki</dbname><case>first-letter</case><namespaces>
+<namespace key="6" case="first-letter">Fails</namespace><namespace key="14">Kategoreja</namespace>
+<namespace key="2">Lītuotuojs</namespace><namespace key="0" /></namespaces></siteinfo>"""
+
+
+def test_names_of_namespaces_come_from_the_dump_itself(tmp_path: Path) -> None:
+    path = tmp_path / "d.xml"
+    path.write_text(HEAD + "</mediawiki>", "utf-8")
+    site = read_site(path)
+    wikitext = "[[Fails:a.jpg|x [[b]]]] [[fails : c.png]] [[Kategoreja:D]] [[Lītuotuojs:E|f]] [[File:g]] [[Datei:h]]"
+    document = Renderer(site).render(wikitext)
+    assert document.text == "f Datei:h"
+    assert [anchor.target for anchor in document.anchors] == ["Datei:h"]
+
+
+@pytest.mark.parametrize(
+    ("language", "word"),
+    [("de", "WEITERLEITUNG"), ("ru", "перенаправление"), ("bg", "виж"), ("zh", "重定向"), ("ja", "転送"),
+     ("ar", "تحويل"), ("fr", "REDIRECTION"), ("ko", "넘겨주기"), ("he", "הפניה"), ("lt", "PERADRESAVIMAS")],
+)  # fmt: skip
+def test_redirects_are_told_by_their_element_or_by_the_languages_word(tmp_path: Path, language: str, word: str) -> None:
+    page = "<page><title>{}</title><ns>0</ns><id>{}</id>{}<revision><id>1</id><text>{}</text></revision></page>"
+    path = tmp_path / "d.xml"
+    by_word = page.format("A", 1, "", f"#{word} [[b#c|d]]")
+    by_element = page.format("B", 2, '<redirect title="C d" />', f"#{word} [[x]]")
+    path.write_text(f'<mediawiki xml:lang="{language}">{by_word}{by_element}</mediawiki>', "utf-8")
+    pages = [one for split in splits(path, 2**40) for one in read_pages(split, read_site(path))]
+    reader = ArticleReader(read_site(path), SentenceRules(language, 1, 1, 99))
+    assert [reader.read(one).redirect for one in pages] == [("A", "B"), ("B", "C d")]
+
+
+@given(st.dictionaries(st.integers(0, 12), st.integers(0, 12)), st.integers(0, 12))
+def test_redirects_are_followed_to_the_end_of_a_chain_and_not_into_a_loop(steps: dict[int, int], start: int) -> None:
+    redirects = {str(source): str(to) for source, to in steps.items()}
+    at = str(start)
+    for _ in range(20):  # more steps than there are titles: whoever still walks is in a loop
+        at = redirects.get(at, at)
+    if str(start) in redirects:
+        assert chain_end(str(start), redirects) == (None if at in redirects else at)
+
+
+@pytest.mark.parametrize(
+    ("language", "wikitext", "surface"),
+    [("en", "[[bus]]es", "buses"), ("en", "[[bus]]és", "bus"), ("de", "[[Haus]]ärzte", "Hausärzte"),
+     ("fr", "[[maison]]née", "maisonnée"), ("ru", "[[город]]ами", "городами"), ("bg", "[[София]]та", "Софията"),
+     ("ltg", "[[Reiga]]ys", "Reigays"), ("he", "[[עיר]]ים", "עירים"), ("zh", "[[北京]]市", "北京"),
+     ("ja", "[[a]]b", "a"), ("en", "[[bus]]''es''", "bus"),
+     ("en", "[[bus]]<nowiki/>es", "bus"), ("en", "[[bus]]{{x}}es", "bus")],
+)  # fmt: skip
+def test_link_trails_by_language(language: str, wikitext: str, surface: str) -> None:
+    assert shown(wikitext, language)[1][0][0] == surface
+
+
+def test_the_pipe_trick() -> None:
+    text = "[[Kingston (Jamaica)|]] [[Boston, Lincolnshire|]] [[A (b) (c)|]]"
+    assert [surface for surface, _ in shown(text)[1]] == ["Kingston", "Boston", "A (b)"]
+
+
+def test_links_to_sections() -> None:
+    assert shown("[[A#B|c]] [[A#B]] [[#B|d]] [[#B]]") == ("c A#B d #B", [("c", "A"), ("A#B", "A")])
+
+
+def test_links_to_other_languages_wikis_categories_and_namespaces() -> None:
+    text = "[[fr:A]][[:fr:B|b]] [[Category:C]][[:Category:D|d]] [[wikt:e|e]] [[User:F|f]] [[s:G]] [[Star Trek: H]]"
+    assert shown(text) == ("b d e f s:G Star Trek: H", [("Star Trek: H", "Star Trek: H")])
+
+
+def test_bold_and_italics_across_links() -> None:
+    text = "'''[[a|x ''y'' z]] b''' ''[[c]]''s '''''[[d]]''' e'' [[f|'''g''']]"
+    assert shown(text) == ("x y z b cs d e g", [("x y z", "A"), ("c", "C"), ("d", "D"), ("g", "F")])
+
+
+def test_html_entities() -> None:
+    text = "[[Caf&eacute;|caf&#233;]] [[AT&amp;T]] &lt;ref&gt; &#91;&#91;x&#93;&#93; a&nbsp;b &unknown; &#x1F600;"
+    assert shown(text) == ("café AT&T <ref> [[x]] a b &unknown; 😀", [("café", "Café"), ("AT&T", "AT&T")])
+
+
+def test_variants_of_chinese_and_others() -> None:
+    text = "-{zh-hans:[[计算机]];zh-hant:[[電腦]]}-和-{[[甲]]}--{H|zh-cn:x;zh-tw:y}-"
+    assert shown(text, "zh") == ("计算机和甲", [("计算机", "计算机"), ("甲", "甲")])
+    assert shown("-{sr-ec:а;sr-el:a}-", "sr")[0] == "а"
+    assert shown("-{a}-", "en")[0] == "-{a}-"
+
+
+def test_magic_words() -> None:
+    assert shown("__NOTOC__ a __TOC__b__KEIN_INHALTSVERZEICHNIS__ __目次非表示__ x__y__z") == ("a b x__y__z", [])
+
+
+def test_right_to_left_marks() -> None:
+    assert shown("\u200f[[עיר\u200f|עיר]]ים\u200e \u202b[[ב]]\u202c", "he")[1] == [("עירים", "עיר"), ("ב", "ב")]
+
+
+def test_labels_of_external_links_hold_links() -> None:
+    text = '[http://x.org "T" (at [[A, B|c]], 20 March)] [https://y.org [[d]]] [//z.org e] [http://w.org f [1]] g'
+    assert shown(text) == ('"T" (at c, 20 March) d e f [1] g', [("c", "A, B"), ("d", "D")])
+
+
+def test_titles_are_normalised_as_mediawiki_does() -> None:
+    titles = Titles(site_info("en"))
+    raws = ["paris_(france)", " :Paris (France) ", "Paris__(France)#x", "Paris%20(France)", "paris\u00a0(France)\u200e"]
+    assert {titles.parse(raw).title.replace("france", "France") for raw in raws} == {"Paris (France)"}
+
+
+def test_a_page_reads_on_where_markup_was() -> None:
+    reader = ArticleReader(site_info("en"), SentenceRules("en", 1, 1, 99))
+    page = Page(1, 1, 0, "P", None, "'''A''' ({{IPA|x}}; {{lang-la|[[B]]}}){{efn|[[n]]}} is<!-- --> a [[c]]{{fact}}.")
+    assert [sentence.text for sentence in reader.read(page).sentences] == ["A (B) is a c."]
