@@ -92,7 +92,12 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
             if paragraph:
                 lost["paragraph_too_few_anchors"].append(at - first)
             continue
-        for text, inside in split(paragraph, shifted(anchors[first:at], start), rules.language, rules.splitter):
+        for begin, stop, before, behind in _cuts(paragraph, anchors, first, start, rules):
+            # Most have too few, and need no more.
+            if behind - before < rules.min_anchors:
+                lost["too_few_anchors"].append(behind - before)
+                continue
+            text, inside = paragraph[begin:stop], shifted(anchors[before:behind], start + begin)
             reason = _fault(text, inside, rules)
             if reason == "too_long":
                 counts["overlong_sentences"] += 1
@@ -123,26 +128,25 @@ def _kept_parts(overlong: Sentence, rules: SentenceRules, lost: dict[str, list[i
     return kept
 
 
-def split(
-    text: str, anchors: list[Anchor], language: str, splitter: Splitter = "auto"
-) -> Iterator[tuple[str, list[Anchor]]]:
-    """Cut a paragraph into sentences, each with its anchors, never inside an anchor.
+def _cuts(
+    paragraph: str, anchors: list[Anchor], first: int, origin: int, rules: SentenceRules
+) -> Iterator[tuple[int, int, int, int]]:
+    """Where a paragraph's sentences begin and end, and the numbers of the anchors between; none cuts an anchor.
 
-    ``anchors`` are in order, their offsets into ``text``; those that are yielded have offsets into the sentence, which
-    has no space at its ends.
+    ``anchors`` are the document's, ``first`` the paragraph's first one, ``origin`` where the paragraph begins.
     """
-    spans = splitter_of(language, splitter)(text)
-    at = next_span = 0
+    spans = splitter_of(rules.language, rules.splitter)(paragraph)
+    at, next_span = first, 0
     while next_span < len(spans):
         begin, end = spans[next_span]
         next_span += 1
-        first = at
-        while at < len(anchors) and anchors[at].start < end:
-            while anchors[at].end > end and next_span < len(spans):
+        before = at
+        while at < len(anchors) and anchors[at].start < origin + end:
+            while anchors[at].end > origin + end and next_span < len(spans):
                 end = spans[next_span][1]
                 next_span += 1
             at += 1
-        yield text[begin:end], shifted(anchors[first:at], begin)
+        yield begin, end, before, at
 
 
 def _fault(sentence: str, anchors: list[Anchor], rules: SentenceRules) -> str:

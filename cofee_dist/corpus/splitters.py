@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -74,12 +75,10 @@ def _at_full_stops(text: str, stops: re.Pattern[str]) -> Spans:
 
 def _by_blingfire(text: str) -> Spans:
     """BlingFire's sentences, found again in the text: quicker than its own offsets, and in code points."""
-    from blingfire import text_to_sentences
-
     if not text.isascii():
         text = _SURROGATES.sub("\ufffd", text)
     spans, at = [], 0
-    for sentence in text_to_sentences(text).split("\n"):
+    for sentence in _blingfire_lines(text):
         sentence = sentence.strip()
         start = text.find(sentence, at)
         if start < 0 or not sentence:
@@ -88,6 +87,17 @@ def _by_blingfire(text: str) -> Spans:
         at = start + len(sentence)
         spans.append((start, at))
     return spans
+
+
+def _blingfire_lines(text: str) -> list[str]:
+    """``blingfire.text_to_sentences``, a third faster: that makes a new type of buffer for each length of a text."""
+    from blingfire import blingfire
+
+    data = text.encode()
+    size = 1 << (2 * len(data)).bit_length()
+    buffer = ctypes.create_string_buffer(size)
+    length = blingfire.TextToSentences(data, len(data), buffer, size)
+    return buffer.value.decode().split("\n") if 0 <= length <= size else [""]
 
 
 def _merge_abbreviations(text: str, spans: Spans, dotted_ordinals: bool) -> Spans:

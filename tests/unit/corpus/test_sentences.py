@@ -10,9 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cofee_dist.config import Corpus
-from cofee_dist.corpus.sentences import SentenceRules, sentences, split
+from cofee_dist.corpus.sentences import SentenceRules, sentences
+from cofee_dist.corpus.splitters import Splitter
 from cofee_dist.corpus.titles import site_info
-from cofee_dist.corpus.wikitext import Anchor, render
+from cofee_dist.corpus.wikitext import Anchor, Document, render
+
+
+def split(
+    text: str, anchors: list[Anchor], language: str, splitter: Splitter = "auto"
+) -> list[tuple[str, list[Anchor]]]:
+    """All sentences of a paragraph, with their anchors."""
+    rules = SentenceRules(language, 0, 0, 10**9, splitter=splitter)
+    return [(sentence.text, sentence.anchors) for sentence in sentences(Document(text, anchors), rules, Counter())]
 
 
 def cut(text: str, language: str = "en") -> list[str]:
@@ -72,7 +81,7 @@ def test_no_cut_within_an_anchor() -> None:
     text = "He read Who? What? Where? on a train. It was good."
     start, end = text.index("Who?"), text.index(" on a")
     anchors = [Anchor(start, end, "Who? What? Where?"), Anchor(text.index("It"), text.index(" was"), "It")]
-    found = list(split(text, anchors, "en"))
+    found = split(text, anchors, "en")
     assert [sentence for sentence, _ in found] == ["He read Who? What? Where? on a train.", "It was good."]
     assert [[sentence[a:b] for a, b, _ in inside] for sentence, inside in found] == [["Who? What? Where?"], ["It"]]
 
@@ -86,7 +95,7 @@ def test_sentences_cover_the_text_and_keep_every_anchor(text: str, edges: list[i
     bounds = sorted({min(edge, len(text)) for edge in edges})
     pairs = list(zip(bounds[::2], bounds[1::2], strict=False))
     anchors = [Anchor(a, b, "T") for a, b in pairs if text[a:b] == text[a:b].strip() and b > a]
-    found = list(split(text, anchors, language))
+    found = split(text, anchors, language)
     assert "".join("".join(s for s, _ in found).split()) == "".join(text.split())
     surfaces = [sentence[a:b] for sentence, inside in found for a, b, _ in inside]
     assert surfaces == [text[a:b] for a, b, _ in anchors]
