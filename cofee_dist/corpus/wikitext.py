@@ -67,7 +67,7 @@ class Renderer:
         with_cells: bool = False,
     ) -> None:
         self.site = site
-        self._with_cells = with_cells
+        self._tables = table_cells if with_cells else drop_tables
         self._max_steps = max_steps
         self._inline = InlineTemplates(site.language, inline)
         self._disambiguation = disambiguation_words(site.language)
@@ -93,9 +93,7 @@ class Renderer:
                 disambiguation = any(word in text for word in self._disambiguation)
         for line in text.split("\n"):
             writer.line(line)
-        document = writer.document()
-        document.is_disambiguation = disambiguation
-        return document
+        return writer.document(disambiguation)
 
     def with_anchors(self, text: str, offset: int) -> tuple[str, list[Anchor]]:
         """A paragraph's text and its anchors, shifted by ``offset``; of nested links the innermost count.
@@ -167,7 +165,7 @@ class Renderer:
         yield "extensions", text
         text = drop_templates(text, self._inline, budget)
         yield "templates", text
-        text = (table_cells if self._with_cells else drop_tables)(text, budget)
+        text = self._tables(text, budget)
         yield "tables", text
         text = markup.choose_variants(text, self.site.language)
         budget.pay(text, "&")
@@ -220,9 +218,9 @@ class _Writer:
         else:
             self._waiting.append(line.strip(" "))
 
-    def document(self) -> Document:
+    def document(self, is_disambiguation: bool) -> Document:
         self._flush()
-        return Document(restore("\n".join(self._paragraphs)), self._anchors, self._sections)
+        return Document(restore("\n".join(self._paragraphs)), self._anchors, self._sections, is_disambiguation)
 
     def _flush(self) -> None:
         if self._waiting:
