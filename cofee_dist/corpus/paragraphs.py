@@ -27,7 +27,7 @@ class Document:
     is_disambiguation: bool = False
 
 
-def document(lines: Iterable[str], links: Links) -> Document:
+def document(lines: Iterable[str], links: Links, is_disambiguation: bool = False) -> Document:
     """Lines joined to paragraphs, and paragraphs to a document; a list's item is a paragraph."""
     writer = _Writer(links)
     waiting: list[str] = []
@@ -45,7 +45,7 @@ def document(lines: Iterable[str], links: Links) -> Document:
             writer.section(heading[2])
     if waiting:
         writer.paragraph(" ".join(waiting))
-    return Document(restore("\n".join(writer.texts)), writer.anchors, writer.sections)
+    return Document(restore("\n".join(writer.texts)), writer.anchors, writer.sections, is_disambiguation)
 
 
 def _ends_paragraph(first: str, line: str) -> bool:

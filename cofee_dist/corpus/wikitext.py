@@ -38,7 +38,7 @@ class Renderer:
         with_cells: bool = False,
     ) -> None:
         self.site = site
-        self._with_cells = with_cells
+        self._tables = table_cells if with_cells else drop_tables
         self._max_steps = max_steps
         self._inline = InlineTemplates(site.language, inline)
         self._links = Links(site)
@@ -58,9 +58,7 @@ class Renderer:
         for name, text in self.passes(wikitext, Budget(self._max_steps, len(wikitext))):
             if name == "templates":
                 disambiguation = any(word in text for word in self._disambiguation)
-        rendered = document(text.split("\n"), self._links)
-        rendered.is_disambiguation = disambiguation
-        return rendered
+        return document(text.split("\n"), self._links, disambiguation)
 
     def passes(self, wikitext: str, budget: Budget) -> Iterator[tuple[str, str]]:
         """The text after each pass, with the pass's name: behind the last, links and lines are what is left."""
@@ -71,7 +69,7 @@ class Renderer:
         yield "extensions", text
         text = drop_templates(text, self._inline, budget)
         yield "templates", text
-        text = (table_cells if self._with_cells else drop_tables)(text, budget)
+        text = self._tables(text, budget)
         yield "tables", text
         text = markup.choose_variants(text, self.site.language)
         budget.pay(text, "&")
