@@ -17,6 +17,7 @@ from cofee_dist.config import Corpus
 from cofee_dist.corpus.dump_location import one_name
 from cofee_dist.corpus.sentences import SentenceRules, sentences
 from cofee_dist.corpus.spark_jobs import Progress, spoken_errors, watched
+from cofee_dist.corpus.spark_paths import to_read
 from cofee_dist.corpus.spark_rows import COUNT, ROWS_SQL, SENTENCE, batch_of, row_of
 from cofee_dist.corpus.spark_tables import (
     dropped,
@@ -71,7 +72,7 @@ def build_texts(
             counts = sum_counts(scratch / "rows")
             if counts["candidates"] == dropped(counts):
                 raise _no_sentence(counts, config)
-            rows = spark.read.parquet(str(scratch / "rows"))
+            rows = spark.read.parquet(to_read(scratch / "rows"))
             found = rows.where(rows["kind"] == SENTENCE).select(*SENTENCES.names)
             once = without_duplicates(found, several_dumps=False)
             write_sentences(spark, once, config.max_sentences, scratch, output / "sentences", counts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cofee_dist.config import Config, LabelledFile
-from cofee_dist.corpus.dump_location import TEXT, dump_digest
+from cofee_dist.corpus.dump_location import TEXT, dump_digest, dump_size, one_name
 from cofee_dist.errors import UserError
 from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.progress import StageProgress, count
@@ -20,31 +20,38 @@ _OF_TEXTS = {"min_sentence_length", "max_sentence_length", "max_sentences"}
 
 
 class Spark:
-    """The local Spark session, started when a stage first wants it."""
+    """The Spark session of a run, had when a stage first wants it."""
 
-    def __init__(self) -> None:
-        self._stack = ExitStack()
+    def __init__(self, runner: Runner) -> None:
+        self._runner, self._stack = runner, ExitStack()
         self._session: Any = None
 
     def session(self) -> Any:
-        """The session; starting it takes some seconds."""
+        """The session, whose executors see the run's folder and its inputs; starting it takes some seconds."""
         if self._session is None:
-            from cofee_dist.corpus.spark import local_session
+            from cofee_dist.corpus.spark import opened_session
+            from cofee_dist.corpus.spark_cluster import check_executors, submitted, told
 
-            self._session = local_session()
-            self._stack.callback(self._session.stop)
+            config = self._runner.config
+            session = self._stack.enter_context(opened_session())
+            if submitted():
+                self._runner.say("spark", told(session))
+            sources = {one_name(path): dump_size(path) for path in config.corpus.dumps}
+            sources |= {one_name(path): dump_size(path, TEXT) for path in config.corpus.texts}
+            check_executors(session, config.run_folder, sources)
+            self._session = session
         return self._session
 
     def close(self) -> None:
-        """Stop the session, if there is one: training wants its memory."""
+        """Stop the session, if there is one of ours: training wants its memory."""
         self._stack.close()
         self._session = None
 
 
 @contextmanager
-def spark() -> Iterator[Spark]:
+def spark(runner: Runner) -> Iterator[Spark]:
     """A Spark that is stopped at the end of the block."""
-    found = Spark()
+    found = Spark(runner)
     try:
         yield found
     finally:
