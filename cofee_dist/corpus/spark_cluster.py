@@ -41,15 +41,16 @@ def submitted_session() -> SparkSession:
         UserError: where the cluster gives none.
     """
     from py4j.protocol import Py4JError
+    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
     try:
         session = SparkSession.builder.getOrCreate()
     except Py4JError as error:
         raise UserError(
-            f"Spark did not start: {_reason(str(error))}",
-            where="spark-submit",
-            fix="see that --master leads to a cluster that runs and gives executors; Spark's own log is above",
+            f"Spark gave no session: {_reason(str(error))}",
+            where=SparkConf().get("spark.master"),
+            fix="see that --master leads to a cluster that runs; Spark's own log tells why it did not answer",
         ) from error
     given = session.sparkContext.getConf()
     for key, value in _DEFAULTS.items():

@@ -245,9 +245,9 @@ def test_neither_the_cut_nor_the_order_of_dumps_matters(
     dumps = list(reversed(yaml.safe_load((world / "run.yaml").read_text())["corpus"]["dumps"]))
     given = arguments(world, tmp_path, corpus__dumps=f"[{','.join(dumps)}]", corpus__split_bytes=split_bytes)
     conf = {**QUICK_QUERIES, "spark.sql.shuffle.partitions": str(partitions)}
-    with configured(spark, conf), mock.patch.object(sys, "argv", ["cofee", "build-corpus", *given]):
-        with pytest.raises(SystemExit) as ended:
-            main()
+    argv = mock.patch.object(sys, "argv", ["cofee", "build-corpus", *given])
+    with configured(spark, conf), argv, pytest.raises(SystemExit) as ended:
+        main()
     assert not ended.value.code
     assert output(tmp_path) == output(local[1])
     assert spark.range(3).count() == 3
