@@ -8,7 +8,8 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -108,6 +109,22 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The stage's manifest, or None where the stage has not finished."""
     path = folder / MANIFEST
     return Manifest(**read_json(path)) if path.exists() else None
+
+
+@contextmanager
+def scratch_folder(path: Path, made_from: object) -> Iterator[Path]:
+    """A folder below ``path`` for what is dear to make and not yet the result; gone once the block succeeds.
+
+    After a failure it stays, and whoever asks for it with an equal ``made_from`` (JSON-able) finds what it held; what
+    was made from anything else is removed.
+    """
+    kept = path / fingerprint([made_from, __version__])
+    for other in path.iterdir() if path.exists() else ():
+        if other != kept:
+            shutil.rmtree(other)
+    kept.mkdir(parents=True, exist_ok=True)
+    yield kept
+    shutil.rmtree(path)
 
 
 class StageFolder:

@@ -69,6 +69,10 @@ class Corpus(Tree):
     inline_templates: dict[str, InlineTemplate] = Field(default_factory=dict)
     split_bytes: Positive = 64 * 2**20
 
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide what is in a corpus, beside what is in the files."""
+        return self.model_dump(mode="json", exclude={"dumps", "texts", "split_bytes", "max_quarantined_share"})
+
 
 class Labels(Tree):
     """The first D_s: which anchors of D_g a gazetteer types, or with ``source: text`` what it names in the texts.

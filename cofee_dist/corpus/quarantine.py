@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from cofee_dist.config import Corpus
 from cofee_dist.corpus.dump import DAMAGED
 from cofee_dist.corpus.dump_location import FETCH_AGAIN, dump_size
-from cofee_dist.corpus.spark_rows import QUARANTINED
+from cofee_dist.corpus.rows import QUARANTINED
 from cofee_dist.errors import UserError
 from cofee_dist.schemas import QUARANTINE
 
@@ -44,7 +44,7 @@ class Quarantined:
         )
 
 
-def write_quarantine(rows: Path, output: Path) -> Quarantined:
+def write_quarantine(rows: list[str], output: Path) -> Quarantined:
     """Write what was not read, and count pages by reason: a damaged place of a dump is a row, but no page."""
     columns = {name: ds.field(name) for name in ("page_id", "title")}
     columns |= {"reason": ds.field("name"), "detail": ds.field("text")}

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.dataset as ds
 
+from cofee_dist.artifacts import scratch_folder
 from cofee_dist.config import Corpus
 from cofee_dist.corpus.dump import read_site
-from cofee_dist.corpus.dump_location import one_name
+from cofee_dist.corpus.dump_location import dump_digest, one_name
+from cofee_dist.corpus.page_rows import PageRows
 from cofee_dist.corpus.quarantine import Quarantined, check_quarantined, write_quarantine
-from cofee_dist.corpus.spark_jobs import Progress, spoken_errors, watched
+from cofee_dist.corpus.rows import REDIRECT, SENTENCE
+from cofee_dist.corpus.spark_jobs import Progress, spoken_errors
+from cofee_dist.corpus.spark_parcels import write_parcels
 from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
-from cofee_dist.corpus.spark_rows import REDIRECT, ROWS_SQL, SENTENCE, PagesToRows
 from cofee_dist.corpus.spark_tables import (
     dropped,
     drops,
@@ -24,8 +25,8 @@ from cofee_dist.corpus.spark_tables import (
     sum_counts,
     without_duplicates,
     write_sentences,
-    write_table,
 )
+from cofee_dist.corpus.splits import splits
 from cofee_dist.errors import UserError
 from cofee_dist.schemas import SENTENCES
 
@@ -59,50 +60,43 @@ def build_corpus(
         UserError: for dumps that cannot be read or are truncated, too large a share of pages in quarantine or of
             bytes damaged, and a corpus without a single sentence.
     """
-    if not config.dumps:
-        raise UserError("no dump is given", where="corpus.dumps", fix="--set 'corpus.dumps=[path/to/dump.xml.bz2]'")
-    scratch = output / "_tmp"
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        with spoken_errors():
-            _extract(spark, config, language, scratch / "rows", on_progress)
-            counts = sum_counts(scratch / "rows")
-            quarantined = write_quarantine(scratch / "rows", output / "quarantine")
-            check_quarantined(counts, quarantined, config)
-            if counts["candidates"] == dropped(counts):
-                raise _no_sentence(counts, config)
-            _finish(spark, config, scratch, output / "sentences", counts)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    paths = _paths(config)
+    made_from = [config.deciding(), language, [(path, dump_digest(path)) for path in paths]]
+    with spoken_errors(), scratch_folder(output / "_tmp", made_from) as scratch:
+        files = _extract(spark, config, language, paths, scratch / "rows", on_progress)
+        counts = sum_counts(files)
+        quarantined = write_quarantine(files, output / "quarantine")
+        check_quarantined(counts, quarantined, config)
+        if counts["candidates"] == dropped(counts):
+            raise _no_sentence(counts, config)
+        _finish(spark, config, files, scratch, output / "sentences", counts)
     return _summary(counts, quarantined)
 
 
-def _extract(spark: SparkSession, config: Corpus, language: str, rows: Path, on_progress: Progress | None) -> None:
-    from cofee_dist.corpus.spark_source import MediaWikiSource
-
+def _paths(config: Corpus) -> list[str]:
+    if not config.dumps:
+        raise UserError("no dump is given", where="corpus.dumps", fix="--set 'corpus.dumps=[path/to/dump.xml.bz2]'")
     paths = [one_name(path) for path in config.dumps]
     if repeated := [path for path, times in Counter(paths).items() if times > 1]:
         raise UserError("a dump is given twice", where=", ".join(repeated), fix="list each dump once in corpus.dumps")
+    return paths
+
+
+def _extract(
+    spark: SparkSession, config: Corpus, language: str, paths: list[str], folder: Path, on_progress: Progress | None
+) -> list[str]:
     sites = {path: read_site(path) for path in paths}
-    spark.dataSource.register(MediaWikiSource)
-    pages = (
-        spark.read.format("mediawiki")
-        .option("paths", json.dumps(paths))
-        .option("split_bytes", str(config.split_bytes))
-        .option("max_page_bytes", str(config.max_page_bytes))
-        .option("articles_only", "true")
-        .load()
-    )
-    found = pages.mapInArrow(PagesToRows(sites, config, language), ROWS_SQL)
-    with watched(spark, on_progress):
-        write_table(found, rows)
+    parcels = [split for path in paths for split in splits(path, config.split_bytes)]
+    return write_parcels(spark, parcels, PageRows(sites, config, language), folder, on_progress)
 
 
-def _finish(spark: SparkSession, config: Corpus, scratch: Path, output: Path, counts: Counter[str]) -> None:
+def _finish(
+    spark: SparkSession, config: Corpus, files: list[str], scratch: Path, output: Path, counts: Counter[str]
+) -> None:
     """From the extracted rows to the sentences that are kept, each once, with redirects resolved."""
     from pyspark.sql import functions as F
 
-    rows = spark.read.parquet(str(scratch / "rows"))
+    rows = spark.read.parquet(*files)
     sentences = rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names)
     sentences = without_duplicates(sentences, several_dumps=len(config.dumps) > 1)
     if counts["redirects"]:

@@ -72,21 +72,16 @@ def _spoken(text: str) -> UserError | None:
 
 
 @contextmanager
-def watched(spark: SparkSession, on_progress: Progress | None) -> Iterator[None]:
-    """Tell how many tasks of the jobs begun here are done."""
-    if on_progress is None:
-        yield
-        return
+def watched(spark: SparkSession, on_progress: Progress) -> Iterator[None]:
+    """Tell from time to time how many tasks of the jobs begun here are done."""
     context = spark.sparkContext
     tracker, stop, group = context.statusTracker(), Event(), f"cofee-{uuid4().hex}"
-    seen = [0, 0]
 
     def poll() -> None:
         while not stop.wait(_POLL_SECONDS):
             stages = [stage for job in tracker.getJobIdsForGroup(group) for stage in _stages(tracker, job)]
             done, total = sum(stage.numCompletedTasks for stage in stages), sum(stage.numTasks for stage in stages)
-            if total and [done, total] != seen:
-                seen[:] = done, total
+            if total:
                 on_progress(done, total)
 
     watcher = Thread(target=poll, name="spark-progress", daemon=True)
@@ -98,8 +93,6 @@ def watched(spark: SparkSession, on_progress: Progress | None) -> Iterator[None]
         stop.set()
         watcher.join()
         context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
-    if seen[1]:
-        on_progress(seen[1], seen[1])
 
 
 def _stages(tracker: Any, job: int) -> list[Any]:

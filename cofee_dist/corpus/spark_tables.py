@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow.dataset as ds
 
+from cofee_dist.corpus.rows import COUNT
 from cofee_dist.corpus.spark_paths import to_read, to_write
-from cofee_dist.corpus.spark_rows import COUNT
 from cofee_dist.schemas import KEY, SENTENCES
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def write_table(table: DataFrame, path: Path) -> None:
     table.write.mode("overwrite").options(**options).parquet(to_write(path))
 
 
-def sum_counts(rows: Path) -> Counter[str]:
-    """The counts of all partitions, from the rows (``spark_rows.ROWS``) that they left."""
+def sum_counts(rows: list[str]) -> Counter[str]:
+    """The counts of all parcels, from their files of rows (``rows.ROWS``)."""
     table = ds.dataset(rows, format="parquet").to_table(columns=["name", "number"], filter=ds.field("kind") == COUNT)
     counts: Counter[str] = Counter()
     for name, number in zip(*table.to_pydict().values(), strict=True):

@@ -68,8 +68,8 @@ def corpus_stage(runner: Runner, engine: Spark) -> Path:
 
         return build_corpus(engine.session(), config.corpus, config.task.language, folder, shown.update)
 
-    settings = config.corpus.model_dump(mode="json", exclude={"dumps", "texts", "split_bytes"})
-    return runner.stage("corpus", settings | {"language": config.task.language}, inputs, build, _tell_corpus)
+    settings = config.corpus.deciding() | {"language": config.task.language}
+    return runner.stage("corpus", settings, inputs, build, _tell_corpus)
 
 
 def _tell_corpus(counts: Mapping[str, Any]) -> str:

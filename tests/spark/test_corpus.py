@@ -169,14 +169,35 @@ def test_a_damaged_stream_costs_its_own_pages(spark: Any, tmp_path: Path) -> Non
         build_corpus(spark, config(str(path), max_quarantined_share=0.01), "en", tmp_path / "out")
 
 
-def test_the_source_alone_reads_pages(spark: Any, tmp_path: Path) -> None:
-    from cofee_dist.corpus.spark_source import MediaWikiSource
-
-    spark.dataSource.register(MediaWikiSource)
-    pages = spark.read.format("mediawiki").option("split_bytes", "500").load(dump(tmp_path / "d.xml", WIKI))
-    assert pages.rdd.getNumPartitions() > 3
-    found = {row["title"]: row for row in pages.collect()}
-    assert len(found) == len(WIKI)
-    assert found["Template:T"]["text"] == "[[x]] [[y]]"
-    assert (found["B"]["redirect"], found["B"]["namespace"]) == ("C", 0)
-    assert found["Broken"]["bad_reason"] == "malformed_page"
+def test_a_killed_build_goes_on_with_the_missing_splits(spark: Any, tmp_path: Path) -> None:
+    """Files of splits that are there are taken as they are, and only they; a change of what decides them drops all."""
+    pages = [page_xml(n, f"[[A{n}]] met [[b{n}]] here. [[C{n}]] met [[d{n}]] there.", f"T{n}") for n in range(1, 41)]
+    broken = [*pages, page_xml(41, "x", "Broken").replace("<id>41</id>", "<id></id>")]
+    path = dump(tmp_path / "d.xml", broken)
+    whole = build_corpus(spark, config(path, split_bytes=1000), "en", tmp_path / "whole")
+    strict = config(path, split_bytes=1000, max_quarantined_share=0.001)
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match="1 of 41 pages could not be read"):
+        build_corpus(spark, strict, "en", out)
+    files = sorted((out / "_tmp").glob("*/rows/[!.]*.parquet"))
+    assert len(files) > 5
+    for file in files[::2]:
+        file.unlink()
+    before = {file: file.stat().st_mtime_ns for file in files[1::2]}
+    (files[0].parent / ".half-written.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="1 of 41 pages could not be read"):
+        build_corpus(spark, strict, "en", out)
+    assert sorted((out / "_tmp").glob("*/rows/[!.]*.parquet")) == files
+    assert {file: file.stat().st_mtime_ns for file in files[1::2]} == before
+    told: list[tuple[int, int]] = []
+    files[-1].unlink()
+    resumed = build_corpus(spark, config(path, split_bytes=1000), "en", out, lambda done, of: told.append((done, of)))
+    assert (told[0], told[-1]) == ((len(files) - 1, len(files)), (len(files), len(files)))
+    assert resumed == whole
+    assert rows(out) == rows(tmp_path / "whole")
+    assert not (out / "_tmp").exists()
+    with pytest.raises(UserError):
+        build_corpus(spark, strict, "en", out)
+    with pytest.raises(UserError):
+        build_corpus(spark, strict.model_copy(update={"min_anchors": 1}), "en", out)
+    assert len(list((out / "_tmp").iterdir())) == 1
