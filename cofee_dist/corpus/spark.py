@@ -39,8 +39,10 @@ def opened_session() -> Iterator[SparkSession]:
     """The session that runs already, which is left running; else ``spark-submit``'s, or a local one, until the end.
 
     Raises:
-        UserError: where none can be had.
+        UserError: where none can be had, or only that of Spark Connect: its workers' progress cannot be followed.
     """
+    if "SPARK_REMOTE" in os.environ:
+        raise UserError("Spark Connect is not supported", where="SPARK_REMOTE, --remote", fix="use --master")
     _without_warnings()
     from pyspark.sql import SparkSession
 

@@ -75,8 +75,7 @@ def told(session: SparkSession) -> str:
 def check_executors(session: SparkSession, folder: Path, files: Mapping[str, int]) -> None:
     """Have executors look for what they must see, before hours of work or, worse, output that only they see.
 
-    Executors that are there now are asked, by more tasks than there are cores; one may join later. Spark of a single
-    machine is not asked.
+    Executors that are there now are asked, by more tasks than there are cores. Spark of a single machine is not.
 
     Args:
         session: a session.

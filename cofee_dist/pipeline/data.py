@@ -20,26 +20,35 @@ _OF_TEXTS = {"min_sentence_length", "max_sentence_length", "max_sentences"}
 
 
 class Spark:
-    """The Spark session of a run, had when a stage first wants it."""
+    """The Spark session of a run, begun when a stage first wants it: starting it takes some seconds."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner, self._stack = runner, ExitStack()
         self._session: Any = None
 
-    def session(self) -> Any:
-        """The session, whose executors see the run's folder and its inputs; starting it takes some seconds."""
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """The session, whose executors see the run's folder and its inputs, before the block and after it.
+
+        One that joined meanwhile and sees another folder has its part of the output there.
+        """
+        from cofee_dist.corpus.spark_cluster import check_executors
+
+        session, config = self._opened(), self._runner.config
+        sources = {one_name(path): dump_size(path) for path in config.corpus.dumps}
+        sources |= {one_name(path): dump_size(path, TEXT) for path in config.corpus.texts}
+        check_executors(session, config.run_folder, sources)
+        yield session
+        check_executors(session, config.run_folder, sources)
+
+    def _opened(self) -> Any:
         if self._session is None:
             from cofee_dist.corpus.spark import opened_session
-            from cofee_dist.corpus.spark_cluster import check_executors, submitted, told
+            from cofee_dist.corpus.spark_cluster import submitted, told
 
-            config = self._runner.config
-            session = self._stack.enter_context(opened_session())
+            self._session = self._stack.enter_context(opened_session())
             if submitted():
-                self._runner.say("spark", told(session))
-            sources = {one_name(path): dump_size(path) for path in config.corpus.dumps}
-            sources |= {one_name(path): dump_size(path, TEXT) for path in config.corpus.texts}
-            check_executors(session, config.run_folder, sources)
-            self._session = session
+                self._runner.say("spark", told(self._session))
         return self._session
 
     def close(self) -> None:
@@ -66,7 +75,8 @@ def corpus_stage(runner: Runner, engine: Spark) -> Path:
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.corpus.spark_build import build_corpus
 
-        return build_corpus(engine.session(), config.corpus, config.task.language, folder, shown.update)
+        with engine.session() as session:
+            return build_corpus(session, config.corpus, config.task.language, folder, shown.update)
 
     settings = config.corpus.deciding() | {"language": config.task.language}
     return runner.stage("corpus", settings, inputs, build, _tell_corpus)
@@ -87,7 +97,8 @@ def texts_stage(runner: Runner, engine: Spark) -> Path:
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.corpus.spark_texts import build_texts
 
-        return build_texts(engine.session(), config.corpus, config.task.language, folder, shown.update)
+        with engine.session() as session:
+            return build_texts(session, config.corpus, config.task.language, folder, shown.update)
 
     settings = config.corpus.model_dump(mode="json", include=_OF_TEXTS)
     # A sentence's key tells its file by the place in this list.
@@ -125,7 +136,8 @@ def labels_stage(runner: Runner, engine: Spark, source: str) -> Path:
 
         label = label_texts if source == "texts" else type_anchors
         sentences = config.run_folder / source / "sentences"
-        counts, report = label(engine.session(), sentences, folder, config.task, config.labels, shown.update)
+        with engine.session() as session:
+            counts, report = label(session, sentences, folder, config.task, config.labels, shown.update)
         write_json(folder / "matches.json", report)
         held_out = _hold_out(folder, config) if hold_out else 0
         labels = counts_by_type(read_iteration(folder, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -59,8 +60,10 @@ class Processes:
         fixed |= {"SPARK_DAEMON_MEMORY": "128m", "SPARK_DAEMON_JAVA_OPTS": _JAVA, "SPARK_LAUNCHER_OPTS": _JAVA}
         fixed |= {"PYSPARK_PYTHON": sys.executable}
         with (self.folder / f"{name}.log").open("wb") as log:
+            # Should the tests themselves be killed.
+            with_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
             process = subprocess.Popen(
-                command,
+                [*with_us, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
