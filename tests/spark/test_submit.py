@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,57 +15,24 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from cofee_dist.cli import main
-from cofee_dist.world.generate import generate
 from tests.spark.processes import QUICK_QUERIES, ROOT, Cluster, Done, Processes, busy_executor, events, free_ports
+from tests.spark.submitted import arguments, make_world, output
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
 
 PROGRAM = ROOT / "pipelines" / "build_corpus.py"
-WORLDS = 4
-PAGES_IN_STREAM = 3
 MANY_SPLITS = 30
-BROKEN = b"  <page>\n    <title>Broken</title>\n    <ns>0</ns>\n    <id></id>\n  </page>\n"
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two dumps that share pages, with a broken page and a damaged stream, and ``run.yaml`` for them."""
     folder = tmp_path_factory.mktemp("submitted")
-    made = [generate(folder / f"world-{seed}", seed, "tiny") for seed in range(WORLDS)]
-    pages = [page for number, paths in enumerate(made) for page in moved(paths.dump, 100_000 * number)]
-    head, tail = bz2.decompress(made[0].dump.read_bytes()).split(b"  <page>")[0], b"</mediawiki>\n"
-    half = len(pages) // 2
-    dumps = [folder / "first.xml.bz2", folder / "second.xml.bz2"]
-    for dump, part in zip(dumps, (pages[: half + 20], [*pages[half - 20 :], BROKEN]), strict=True):
-        texts = [b"".join(part[at : at + PAGES_IN_STREAM]) for at in range(0, len(part), PAGES_IN_STREAM)]
-        streams = [bytearray(bz2.compress(text)) for text in (head, *texts, tail)]
-        streams[9][60] ^= 1
-        dump.write_bytes(b"".join(streams))
-    types = {
-        name: {"question": f"find {name}", "gazetteers": [str(paths.gazetteers[name]) for paths in made]}
-        for name in made[0].gazetteers
-    }
-    config = {
-        "name": "submitted",
-        "task": {"types": types},
-        "corpus": {"dumps": list(map(str, dumps)), "min_anchors": 1},
-        "encoder": {"scratch": {}},
-        "tracking": {"uri": None},
-    }
-    (folder / "run.yaml").write_text(yaml.safe_dump(config))
+    make_world(folder)
     return folder
-
-
-def moved(dump: Path, by: int) -> list[bytes]:
-    """The pages of a dump, with other ids."""
-    _, *pages = bz2.decompress(dump.read_bytes()).replace(b"</mediawiki>\n", b"").split(b"  <page>")
-    identity = re.compile(rb"(</ns>\s+<id>)(\d+)")
-    return [b"  <page>" + identity.sub(lambda at: at[1] + str(int(at[2]) + by).encode(), page, 1) for page in pages]
 
 
 @pytest.fixture(scope="module")
@@ -107,24 +72,6 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 def package(tmp_path_factory: pytest.TempPathFactory) -> str:
     """This package as ``--py-files`` takes it."""
     return shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "cofee"), "zip", ROOT, "cofee_dist")
-
-
-def arguments(world: Path, runs: Path, **settings: Any) -> list[str]:
-    values = {"runs": runs, **{key.replace("__", "."): value for key, value in settings.items()}}
-    sets = [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
-    return ["--config", str(world / "run.yaml"), *sets]
-
-
-def output(runs: Path) -> dict[str, Any]:
-    """All that a run made of its dumps."""
-    run = runs / "submitted"
-    tables = ("corpus/sentences", "corpus/quarantine", "labels/iteration=0")
-    made: dict[str, Any] = {name: pq.read_table(run / name).to_pylist() for name in tables}
-    for stage in ("corpus", "labels"):
-        made[stage] = json.loads((run / stage / "manifest.json").read_text())["counts"]
-    made["matches"] = json.loads((run / "labels" / "matches.json").read_text())
-    made["held out"] = (run / "labels" / "held_out.jsonl").read_text()
-    return made
 
 
 def check_error(done: Done, *parts: str) -> None:
