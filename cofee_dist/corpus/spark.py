@@ -1,4 +1,4 @@
-"""A Spark session on this machine that is quiet, or one clear message on why there is none."""
+"""The Spark session: the one that ``spark-submit`` configures, else a quiet one on this machine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cofee_dist
+from cofee_dist.corpus.spark_cluster import submitted, submitted_session
 from cofee_dist.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,6 +34,33 @@ appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
 """
 
 
+@contextmanager
+def opened_session() -> Iterator[SparkSession]:
+    """The session that runs already, which is left running; else ``spark-submit``'s, or a local one, until the end.
+
+    Raises:
+        UserError: where none can be had, or only that of Spark Connect: its workers' progress cannot be followed.
+    """
+    if "SPARK_REMOTE" in os.environ:
+        raise UserError("Spark Connect is not supported", where="SPARK_REMOTE, --remote", fix="use --master")
+    _without_warnings()
+    from pyspark.sql import SparkSession
+
+    if (running := SparkSession.getActiveSession()) is not None:
+        yield running
+        return
+    session = submitted_session() if submitted() else local_session()
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def _without_warnings() -> None:
+    # Nothing here goes through pandas.
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+
+
 def local_session(cores: int | None = None, memory: str = "2g") -> SparkSession:
     """A Spark session in this process's own JVM: no ports open to others, no UI, UTC, nothing on the terminal.
 
@@ -44,8 +72,7 @@ def local_session(cores: int | None = None, memory: str = "2g") -> SparkSession:
         UserError: where Java 17 or newer is missing, or the JVM does not start (with the end of its log).
     """
     check_java()
-    # Nothing here goes through pandas.
-    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+    _without_warnings()
     from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 

@@ -21,18 +21,54 @@ _POLL_SECONDS = 0.5
 _USER_ERROR = re.compile(r"UserError: (?P<what>.+)(?:\n  where: (?P<where>.+))?(?:\n  to do: (?P<fix>.+))?")
 
 
+#: What else a person can mend: what Spark says of it, what we say, and what to do.
+_MENDABLE = (
+    (
+        re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'"),
+        "the Python of Spark's workers has no module {0}",
+        "give it with --py-files or install it where PYSPARK_PYTHON (spark.pyspark.python) leads on every machine",
+    ),
+    (
+        re.compile(r"Python in worker has different version: (\S+) than that in driver: ([\w.]+\w)"),
+        "Spark's workers run Python {0}, the driver {1}",
+        "set PYSPARK_PYTHON (spark.pyspark.python) to the same version on every machine",
+    ),
+    (
+        re.compile(r'Cannot run program "([^"]+)"'),
+        "Spark's workers cannot run {0}",
+        "set PYSPARK_PYTHON (spark.pyspark.python) to a Python that is on every machine",
+    ),
+    (
+        re.compile(r"(?s)Job aborted due to stage failure: (Task \d+ in stage [\d.]+ failed \d+ times).*?"
+                   r"(Python worker exited unexpectedly|ExecutorLostFailure)"),
+        "Spark gave up: {0} ({1})",
+        "see the executors' logs; if they were killed for their memory, raise spark.executor.memoryOverhead",
+    ),
+)  # fmt: skip
+
+
 @contextmanager
 def spoken_errors() -> Iterator[None]:
-    """A UserError of a worker reaches the driver as the text of a Spark error: make it one again."""
+    """What went wrong in a worker reaches the driver as the text of a Spark error: make it a UserError again."""
+    from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
         yield
-    except PySparkException as error:
-        found = _USER_ERROR.search(str(error))
-        if found is None:
+    except (PySparkException, Py4JJavaError) as error:
+        spoken = _spoken(str(error))
+        if spoken is None:
             raise
-        raise UserError(found["what"], where=found["where"], fix=found["fix"]) from error
+        raise spoken from error
+
+
+def _spoken(text: str) -> UserError | None:
+    if found := _USER_ERROR.search(text):
+        return UserError(found["what"], where=found["where"], fix=found["fix"])
+    for pattern, what, fix in _MENDABLE:
+        if found := pattern.search(text):
+            return UserError(what.format(*found.groups()), fix=fix)
+    return None
 
 
 @contextmanager

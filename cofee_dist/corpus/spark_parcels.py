@@ -41,6 +41,8 @@ def write_parcels(
     Raises:
         UserError: where workers write to a folder of that name which is not this one.
     """
+    # A worker on another machine is in another working folder.
+    folder = folder.resolve()
     files = [folder / f"{fingerprint(repr(parcel))}.parquet" for parcel in parcels]
     missing = [(parcel, file) for parcel, file in zip(parcels, files, strict=True) if not file.exists()]
     done, tell = len(files) - len(missing), on_progress or (lambda *_: None)

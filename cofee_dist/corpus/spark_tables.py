@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset as ds
 
 from cofee_dist.corpus.rows import COUNT
+from cofee_dist.corpus.spark_paths import to_read, to_write
 from cofee_dist.schemas import KEY, SENTENCES
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def write_sentences(
     if most is not None and most < extracted:
         write_table(sentences, scratch / "unique")
         unique = _rows_in(scratch / "unique")
-        sentences = _chosen(spark.read.parquet(str(scratch / "unique")), most)
+        sentences = _chosen(spark.read.parquet(to_read(scratch / "unique")), most)
     write_table(_sorted(sentences, min(extracted, most or extracted)), output)
     _plain_names(output)
     kept = _rows_in(output)
@@ -56,7 +57,7 @@ def without_duplicates(sentences: DataFrame, several_dumps: bool) -> DataFrame:
 def write_table(table: DataFrame, path: Path) -> None:
     """Write Parquet in place of what is there."""
     options = {"compression": "zstd", "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
-    table.write.mode("overwrite").options(**options).parquet(path.resolve().as_uri())
+    table.write.mode("overwrite").options(**options).parquet(to_write(path))
 
 
 def sum_counts(rows: list[str]) -> Counter[str]:

@@ -15,6 +15,7 @@ from cofee_dist.corpus.rows import COUNT, SENTENCE, Row, row_of
 from cofee_dist.corpus.sentences import SentenceRules, sentences
 from cofee_dist.corpus.spark_jobs import Progress, spoken_errors
 from cofee_dist.corpus.spark_parcels import write_parcels
+from cofee_dist.corpus.spark_paths import to_read
 from cofee_dist.corpus.spark_tables import (
     dropped,
     drops,
@@ -63,7 +64,7 @@ def build_texts(
         counts = sum_counts(files)
         if counts["candidates"] == dropped(counts):
             raise _no_sentence(counts, config)
-        rows = spark.read.parquet(*files)
+        rows = spark.read.parquet(*map(to_read, files))
         found = rows.where(rows["kind"] == SENTENCE).select(*SENTENCES.names)
         once = without_duplicates(found, several_dumps=False)
         write_sentences(spark, once, config.max_sentences, scratch, output / "sentences", counts)

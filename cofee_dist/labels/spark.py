@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from cofee_dist.config import Labels, Task
+from cofee_dist.corpus.spark_jobs import spoken_errors
+from cofee_dist.corpus.spark_paths import to_read, to_write
 from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
 from cofee_dist.labels.match_report import match_report, require_matches
 from cofee_dist.labels.normalise import base_titles, normalise_array
@@ -25,6 +27,7 @@ _STEPS = 3
 _BROADCAST_ENTRIES = 2_000_000
 
 
+@spoken_errors()
 def type_anchors(
     spark: SparkSession,
     sentences_path: str | Path,
@@ -61,7 +64,7 @@ def type_anchors(
     tell = on_progress or (lambda *_: None)
     gazetteer = read_gazetteers(task, labels)
     tell(1, _STEPS)
-    sentences = spark.read.parquet(str(sentences_path)).select(*KEY, "text", "anchors")
+    sentences = spark.read.parquet(to_read(sentences_path)).select(*KEY, "text", "anchors")
     read = sentences.agg(F.count("*"), F.sum(F.size("anchors"))).collect()[0]
     matched = _match(spark, _anchor_names(sentences, labels), gazetteer).persist()
     try:
@@ -80,7 +83,7 @@ def type_anchors(
         tell(2, _STEPS)
         rows = sentences.select(*KEY, "text").join(labelled, [*KEY], "inner").orderBy(*KEY)
         output = rows.select(*KEY, "text", "entities").write.mode("overwrite").option("compression", "zstd")
-        output.parquet(f"{ledger_path}/iteration=0")
+        output.parquet(to_write(Path(ledger_path) / "iteration=0"))
     finally:
         matched.unpersist()
     tell(_STEPS, _STEPS)

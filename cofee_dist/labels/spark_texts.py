@@ -10,6 +10,8 @@ from uuid import uuid4
 import pyarrow as pa
 
 from cofee_dist.config import Labels, Task
+from cofee_dist.corpus.spark_jobs import spoken_errors
+from cofee_dist.corpus.spark_paths import to_read, to_write
 from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
 from cofee_dist.labels.match_report import require_mentions, text_match_report
 from cofee_dist.labels.spark import OnProgress
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _STEPS = 3
 
 
+@spoken_errors()
 def label_texts(
     spark: SparkSession,
     sentences_path: str | Path,
@@ -54,7 +57,7 @@ def label_texts(
     gazetteer = read_gazetteers(task, labels)
     shared = spark.sparkContext.broadcast(gazetteer)
     tell(1, _STEPS)
-    sentences = spark.read.parquet(str(sentences_path)).select(*KEY, "text")
+    sentences = spark.read.parquet(to_read(sentences_path)).select(*KEY, "text")
     named = sentences.mapInArrow(LabelTexts(shared, uuid4().hex), TEXT_LABELS_SQL).persist()
     try:
         labelled = named.where(F.size("entities") > 0)
@@ -63,7 +66,7 @@ def label_texts(
         tell(2, _STEPS)
         rows = labelled.select(*KEY, "text", "entities").orderBy(*KEY)
         output = rows.write.mode("overwrite").option("compression", "zstd")
-        output.parquet(f"{ledger_path}/iteration=0")
+        output.parquet(to_write(Path(ledger_path) / "iteration=0"))
     finally:
         named.unpersist()
         shared.destroy()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cofee_dist.config import Config, LabelledFile
-from cofee_dist.corpus.dump_location import TEXT, dump_digest
+from cofee_dist.corpus.dump_location import TEXT, dump_digest, dump_size, one_name
 from cofee_dist.errors import UserError
 from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.progress import StageProgress, count
@@ -20,31 +20,47 @@ _OF_TEXTS = {"min_sentence_length", "max_sentence_length", "max_sentences"}
 
 
 class Spark:
-    """The local Spark session, started when a stage first wants it."""
+    """The Spark session of a run, begun when a stage first wants it: starting it takes some seconds."""
 
-    def __init__(self) -> None:
-        self._stack = ExitStack()
+    def __init__(self, runner: Runner) -> None:
+        self._runner, self._stack = runner, ExitStack()
         self._session: Any = None
 
-    def session(self) -> Any:
-        """The session; starting it takes some seconds."""
-        if self._session is None:
-            from cofee_dist.corpus.spark import local_session
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """The session, whose executors see the run's folder and its inputs, before the block and after it.
 
-            self._session = local_session()
-            self._stack.callback(self._session.stop)
+        One that joined meanwhile and sees another folder has its part of the output there.
+        """
+        from cofee_dist.corpus.spark_cluster import check_executors
+
+        session, config = self._opened(), self._runner.config
+        sources = {one_name(path): dump_size(path) for path in config.corpus.dumps}
+        sources |= {one_name(path): dump_size(path, TEXT) for path in config.corpus.texts}
+        check_executors(session, config.run_folder, sources)
+        yield session
+        check_executors(session, config.run_folder, sources)
+
+    def _opened(self) -> Any:
+        if self._session is None:
+            from cofee_dist.corpus.spark import opened_session
+            from cofee_dist.corpus.spark_cluster import submitted, told
+
+            self._session = self._stack.enter_context(opened_session())
+            if submitted():
+                self._runner.say("spark", told(self._session))
         return self._session
 
     def close(self) -> None:
-        """Stop the session, if there is one: training wants its memory."""
+        """Stop the session, if there is one of ours: training wants its memory."""
         self._stack.close()
         self._session = None
 
 
 @contextmanager
-def spark() -> Iterator[Spark]:
+def spark(runner: Runner) -> Iterator[Spark]:
     """A Spark that is stopped at the end of the block."""
-    found = Spark()
+    found = Spark(runner)
     try:
         yield found
     finally:
@@ -59,7 +75,8 @@ def corpus_stage(runner: Runner, engine: Spark) -> Path:
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.corpus.spark_build import build_corpus
 
-        return build_corpus(engine.session(), config.corpus, config.task.language, folder, shown.update)
+        with engine.session() as session:
+            return build_corpus(session, config.corpus, config.task.language, folder, shown.update)
 
     settings = config.corpus.deciding() | {"language": config.task.language}
     return runner.stage("corpus", settings, inputs, build, _tell_corpus)
@@ -80,7 +97,8 @@ def texts_stage(runner: Runner, engine: Spark) -> Path:
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.corpus.spark_texts import build_texts
 
-        return build_texts(engine.session(), config.corpus, config.task.language, folder, shown.update)
+        with engine.session() as session:
+            return build_texts(session, config.corpus, config.task.language, folder, shown.update)
 
     settings = config.corpus.model_dump(mode="json", include=_OF_TEXTS)
     # A sentence's key tells its file by the place in this list.
@@ -118,7 +136,8 @@ def labels_stage(runner: Runner, engine: Spark, source: str) -> Path:
 
         label = label_texts if source == "texts" else type_anchors
         sentences = config.run_folder / source / "sentences"
-        counts, report = label(engine.session(), sentences, folder, config.task, config.labels, shown.update)
+        with engine.session() as session:
+            counts, report = label(session, sentences, folder, config.task, config.labels, shown.update)
         write_json(folder / "matches.json", report)
         held_out = _hold_out(folder, config) if hold_out else 0
         labels = counts_by_type(read_iteration(folder, 0))

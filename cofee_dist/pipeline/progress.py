@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cofee_dist.train.metrics import read_metrics
@@ -94,6 +95,10 @@ class RunProgress:
     def skipped(self, name: str, text: str) -> None:
         """Leave a line for a stage that had been finished by an earlier run."""
         self.console.print(f"[dim]✓ {name:<20}   done  {text}[/]", highlight=False, soft_wrap=True)
+
+    def say(self, name: str, text: str) -> None:
+        """Leave a line that is no stage's."""
+        self.console.print(f"[dim]· {name:<20}         {escape(text)}[/]", highlight=False, soft_wrap=True)
 
     def left_out(self, name: str, why: str) -> None:
         """Leave a line for a stage that this run has not."""

@@ -85,7 +85,7 @@ def _disk_is_full(error: BaseException, folder: Path) -> bool:
 def _data(runner: Runner) -> tuple[Path | None, Path]:
     """D_g, which is there if dumps are, and the ledger with D_s."""
     sentences, source = None, "corpus"
-    with spark() as engine:
+    with spark(runner) as engine:
         if runner.config.corpus.dumps:
             sentences = corpus_stage(runner, engine) / "sentences"
         if runner.config.labels.source == "text":

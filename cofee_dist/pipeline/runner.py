@@ -53,6 +53,10 @@ class Runner:
         self.manifests[name] = manifest
         return folder.path
 
+    def say(self, name: str, text: str) -> None:
+        """Tell what is no stage."""
+        self._progress.say(name, text)
+
     def leave_out(self, name: str, why: str) -> None:
         """Tell that this run has no such stage."""
         self._progress.left_out(name, why)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cofee_dist.corpus.spark import check_java
+from cofee_dist.corpus.spark import check_java, opened_session
 from cofee_dist.errors import UserError
 
 
@@ -51,3 +51,9 @@ def test_no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="no java on the PATH"):
         check_java()
+
+
+def test_no_spark_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", "sc://127.0.0.1:1")
+    with pytest.raises(UserError, match="Spark Connect"), opened_session():
+        pass
