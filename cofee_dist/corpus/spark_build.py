@@ -17,6 +17,7 @@ from cofee_dist.corpus.quarantine import Quarantined, check_quarantined, write_q
 from cofee_dist.corpus.rows import REDIRECT, SENTENCE
 from cofee_dist.corpus.spark_jobs import Progress, spoken_errors
 from cofee_dist.corpus.spark_parcels import write_parcels
+from cofee_dist.corpus.spark_paths import to_read
 from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
 from cofee_dist.corpus.spark_tables import (
     dropped,
@@ -96,7 +97,7 @@ def _finish(
     """From the extracted rows to the sentences that are kept, each once, with redirects resolved."""
     from pyspark.sql import functions as F
 
-    rows = spark.read.parquet(*files)
+    rows = spark.read.parquet(*map(to_read, files))
     sentences = rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names)
     sentences = without_duplicates(sentences, several_dumps=len(config.dumps) > 1)
     if counts["redirects"]:
