@@ -49,9 +49,10 @@ class Links:
         if text.count("[[") != links or text.count("]]") != links or BARRIER in text:
             return self._with_anchors_and_strays(first, pieces, offset)
         parts, anchors, at = [first], [], offset + len(first)
+        resolve = self._resolve
         each = iter(pieces)
         for raw, label, trail, after in zip(each, each, each, each, strict=True):
-            surface, target = self._resolve(raw, label, trail)
+            surface, target = resolve(raw, label, trail)
             if not surface or surface[0] == " " or surface[-1] == " ":
                 return self._with_anchors_and_strays(first, pieces, offset)
             end = at + len(surface)

@@ -14,6 +14,9 @@ _DROPPED_TAGS = (
 )
 _EXTENSION = re.compile(rf"<(?:(!--)|(?i:(nowiki|pre|code|{_DROPPED_TAGS})\b[^<>]*>))")
 _INLINE_CODE = frozenset({"nowiki", "pre", "code"})
+_CLOSINGS = {
+    tag: re.compile(rf"</{tag}\s*+>", re.IGNORECASE) for tag in (*_DROPPED_TAGS.split("|"), *sorted(_INLINE_CODE))
+}
 _BREAK_TAG = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(
     r"</?(?:p|div|blockquote|center|li|ul|ol|dl|dt|dd|hr|h[1-6]|tr|td|th|caption|tbody|thead|poem|section|pre)\b[^<>]*>",
@@ -72,7 +75,7 @@ def drop_extensions(text: str) -> str:
         if opening[0].endswith("/>"):
             parts.append(HOLE)
             continue
-        closing = None if tag in unclosed else re.compile(rf"</{tag}\s*+>", re.IGNORECASE).search(text, end)
+        closing = None if tag in unclosed else _CLOSINGS[tag].search(text, end)
         if closing is None:
             unclosed.add(tag)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,11 +81,10 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
     section, sections = "", iter([*document.sections, (len(document.text) + 1, "")])
     next_start, next_section = next(sections)
     anchors, at, end = document.anchors, 0, -1
+    starts = [anchor.start for anchor in anchors]
     for paragraph in document.text.split("\n"):
         start, end = end + 1, end + 1 + len(paragraph)
-        first = at
-        while at < len(anchors) and anchors[at].start < end:
-            at += 1
+        first, at = at, bisect_left(starts, end, at)
         while next_start <= start:
             section = next_section
             next_start, next_section = next(sections)
@@ -92,7 +92,7 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
             if paragraph:
                 lost["paragraph_too_few_anchors"].append(at - first)
             continue
-        for begin, stop, before, behind in _cuts(paragraph, anchors, first, start, rules):
+        for begin, stop, before, behind in _cuts(paragraph, starts, anchors, first, start, rules):
             # Most have too few, and need no more.
             if behind - before < rules.min_anchors:
                 lost["too_few_anchors"].append(behind - before)
@@ -129,23 +129,20 @@ def _kept_parts(overlong: Sentence, rules: SentenceRules, lost: dict[str, list[i
 
 
 def _cuts(
-    paragraph: str, anchors: list[Anchor], first: int, origin: int, rules: SentenceRules
+    paragraph: str, starts: list[int], anchors: list[Anchor], first: int, origin: int, rules: SentenceRules
 ) -> Iterator[tuple[int, int, int, int]]:
     """Where a paragraph's sentences begin and end, and the numbers of the anchors between; none cuts an anchor.
 
-    ``anchors`` are the document's, ``first`` the paragraph's first one, ``origin`` where the paragraph begins.
+    ``anchors`` are the document's, and begin at ``starts``; ``first`` is the paragraph's first one, ``origin`` where
+    the paragraph begins.
     """
-    spans = splitter_of(rules.language, rules.splitter)(paragraph)
-    at, next_span = first, 0
-    while next_span < len(spans):
-        begin, end = spans[next_span]
-        next_span += 1
-        before = at
-        while at < len(anchors) and anchors[at].start < origin + end:
-            while anchors[at].end > origin + end and next_span < len(spans):
-                end = spans[next_span][1]
-                next_span += 1
-            at += 1
+    spans = iter(splitter_of(rules.language, rules.splitter)(paragraph))
+    at = first
+    for begin, end in spans:
+        before, at = at, bisect_left(starts, origin + end, at)
+        while at > before and anchors[at - 1].end > origin + end and (joined := next(spans, None)):
+            end = joined[1]
+            at = bisect_left(starts, origin + end, at)
         yield begin, end, before, at
 
 
