@@ -6,8 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.dataset as ds
-
 from cofee_dist.artifacts import scratch_folder
 from cofee_dist.config import Corpus
 from cofee_dist.corpus.dump import read_site
@@ -52,10 +50,11 @@ def build_corpus(
         on_progress: told (splits read, splits) while dumps are read, from another thread.
 
     Returns:
-        Counts: ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; ``links`` of all
-        articles; ``candidates`` = ``sentences`` + the sum of ``dropped`` (by reason); ``anchors`` of the sentences;
-        ``quarantined_by_reason``; ``damaged_streams`` and ``damaged_bytes``: places in bz2 dumps that could not be
-        decoded, each a row of the quarantine, whose pages are in no other count.
+        Counts: ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; of the articles,
+        ``disambiguation_pages``; ``links`` in the running text of all articles = ``anchors`` of the sentences + the
+        sum of ``links_dropped`` (by reason); ``candidates`` = ``sentences`` + the sum of ``dropped`` (by reason);
+        ``overlong_sentences``; ``quarantined_by_reason``; ``damaged_streams`` and ``damaged_bytes``: places in bz2
+        dumps that could not be decoded, each a row of the quarantine, whose pages are in no other count.
 
     Raises:
         UserError: for dumps that cannot be read or are truncated, too large a share of pages in quarantine or of
@@ -106,12 +105,6 @@ def _finish(
         )
         sentences = resolve_anchors(sentences, redirects)
     write_sentences(spark, sentences, config.max_sentences, scratch, output, counts)
-    counts["anchors"] = _anchors_in(output)
-
-
-def _anchors_in(folder: Path) -> int:
-    batches = ds.dataset(folder, format="parquet").to_batches(columns=["anchors"])
-    return sum(len(batch.column(0).flatten()) for batch in batches)
 
 
 def _no_sentence(counts: Counter[str], config: Corpus) -> UserError:
@@ -124,7 +117,9 @@ def _no_sentence(counts: Counter[str], config: Corpus) -> UserError:
 
 
 def _summary(counts: Counter[str], quarantined: Quarantined) -> dict[str, Any]:
-    plain = ("pages", "articles", "redirects", "other_namespaces", "quarantined", "links")
+    pages = ("pages", "articles", "redirects", "other_namespaces", "quarantined", "disambiguation_pages")
+    sentences = ("links", "anchors", "candidates", "sentences", "overlong_sentences")
     damaged = ("damaged_streams", "damaged_bytes")
-    summary: dict[str, Any] = {name: counts[name] for name in (*plain, "candidates", "sentences", "anchors", *damaged)}
-    return summary | {"dropped": dict(drops(counts)), "quarantined_by_reason": dict(quarantined.pages)}
+    summary: dict[str, Any] = {name: counts[name] for name in (*pages, *sentences, *damaged)}
+    lost = {"dropped": dict(drops(counts)), "links_dropped": dict(drops(counts, "links_dropped."))}
+    return summary | lost | {"quarantined_by_reason": dict(quarantined.pages)}

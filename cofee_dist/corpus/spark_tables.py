@@ -24,21 +24,24 @@ def write_sentences(
     """Write those of the sentences that are kept: all, or the ``most`` whose keys have the lowest hashes.
 
     ``sentences`` are without duplicates; ``counts`` holds ``candidates`` and what of them was dropped until then, and
-    is given ``dropped.duplicate``, ``dropped.above_max_sentences`` and ``sentences``.
+    is given ``sentences``, their ``anchors``, and what was dropped here: ``dropped.duplicate``,
+    ``dropped.above_max_sentences``, and the same for their links.
     """
     extracted = counts["candidates"] - dropped(counts)
-    unique = None
+    unique = anchors = None
     if most is not None and most < extracted:
         write_table(sentences, scratch / "unique")
-        unique = _rows_in(scratch / "unique")
+        unique, anchors = _rows_in(scratch / "unique"), _anchors_in(scratch / "unique")
         sentences = _chosen(spark.read.parquet(to_read(scratch / "unique")), most)
     write_table(_sorted(sentences, min(extracted, most or extracted)), output)
     _plain_names(output)
-    kept = _rows_in(output)
-    unique = kept if unique is None else unique
+    counts["sentences"], counts["anchors"] = _rows_in(output), _anchors_in(output)
+    unique = counts["sentences"] if unique is None else unique
+    anchors = counts["anchors"] if anchors is None else anchors
     counts["dropped.duplicate"] = extracted - unique
-    counts["dropped.above_max_sentences"] = unique - kept
-    counts["sentences"] = kept
+    counts["dropped.above_max_sentences"] = unique - counts["sentences"]
+    counts["links_dropped.duplicate"] = counts["links_kept"] - anchors
+    counts["links_dropped.above_max_sentences"] = anchors - counts["anchors"]
 
 
 def without_duplicates(sentences: DataFrame, several_dumps: bool) -> DataFrame:
@@ -74,9 +77,9 @@ def dropped(counts: Counter[str]) -> int:
     return sum(drops(counts).values())
 
 
-def drops(counts: Counter[str]) -> Counter[str]:
-    """How many candidates were dropped, by reason; those without any are left out."""
-    found = {name.removeprefix("dropped."): n for name, n in counts.items() if name.startswith("dropped.") and n}
+def drops(counts: Counter[str], of: str = "dropped.") -> Counter[str]:
+    """How many candidates were dropped, by reason; those without any are left out. ``links_dropped.`` tells links."""
+    found = {name.removeprefix(of): number for name, number in counts.items() if name.startswith(of) and number}
     return Counter(dict(sorted(found.items())))
 
 
@@ -111,3 +114,8 @@ def _plain_names(folder: Path) -> None:
 
 def _rows_in(folder: Path) -> int:
     return ds.dataset(folder, format="parquet").count_rows()
+
+
+def _anchors_in(folder: Path) -> int:
+    batches = ds.dataset(folder, format="parquet").to_batches(columns=["anchors"])
+    return sum(len(batch.column(0).flatten()) for batch in batches)

@@ -29,6 +29,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 def check_counts(counts: dict[str, Any], output: Path) -> None:
     assert counts["pages"] == sum(counts[kind] for kind in ("articles", "redirects", "other_namespaces", "quarantined"))
     assert counts["candidates"] == counts["sentences"] + sum(counts["dropped"].values())
+    assert counts["links"] == counts["anchors"] + sum(counts["links_dropped"].values())
     assert counts["quarantined"] == sum(counts["quarantined_by_reason"].values())
     assert pq.read_table(output / "quarantine").num_rows == counts["quarantined"] + counts["damaged_streams"]
     found = rows(output)
