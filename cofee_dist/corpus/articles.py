@@ -39,7 +39,7 @@ class ArticleReader:
         config = config or Corpus()
         self._titles = Titles(site)
         with_cells = config.tables == "cells"
-        self._renderer = Renderer(site, config.max_page_steps, inline_of(config), with_cells)
+        self._renderer = Renderer(site, config.max_page_steps, inline_of(config), with_cells, rules.min_anchors)
         self._skips_disambiguation = config.disambiguation_pages == "skip"
         self._rules = rules
         self.counts: Counter[str] = Counter()
@@ -70,11 +70,11 @@ class ArticleReader:
             return self._quarantine(BadPage(page.page_id, page.title, "not_rendered", repr(error)[:_MAX_DETAIL]))
         self.counts.update(counts)
         self.counts["articles"] += 1
-        self.counts["links"] += len(document.anchors)
+        self.counts["links"] += document.links
         if document.is_disambiguation:
             self.counts["disambiguation_pages"] += 1
             if skipped:
-                self.counts["links_dropped.disambiguation_page"] += len(document.anchors)
+                self.counts["links_dropped.disambiguation_page"] += document.links
         return PageYield(kept)
 
     def _quarantine(self, page: BadPage) -> PageYield:

@@ -93,6 +93,21 @@ class Links:
             add(without_strays(after))
         return "".join(parts), anchors
 
+    def count(self, text: str) -> int | None:
+        """How many anchors ``with_anchors`` would find; None for a paragraph that shows nothing."""
+        if "[[" not in text:
+            return 0 if without_strays(text).strip(" ") else None
+        first, *pieces = self._link.split(text)
+        found, shown = 0, bool(without_strays(first).strip(" "))
+        each = iter(pieces)
+        for raw, label, trail, after in zip(each, each, each, each, strict=True):
+            surface, target = self._resolve(raw, label, trail)
+            if surface.strip(" "):
+                shown = True
+                found += target != ""
+            shown = shown or bool(without_strays(after).strip(" "))
+        return found if shown else None
+
     def _resolve(self, raw: str, label: str | None, trail: str) -> tuple[str, str]:
         """A link's surface and target; the target is empty where it names no article of this wiki."""
         target, shown = self._short_target(raw) if len(raw) < _MAX_KEPT_TARGET else self._named(raw)

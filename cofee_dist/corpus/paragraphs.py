@@ -19,17 +19,24 @@ class Document:
 
     ``sections`` holds (offset at which a section's text begins, its heading); what precedes the first has none.
     ``is_disambiguation`` is what MediaWiki says of the page: it holds ``__DISAMBIG__``, of itself or by a template.
+    ``left_out`` holds the number of anchors in each paragraph that was not rendered, since its links are too few.
     """
 
     text: str = ""
     anchors: list[Anchor] = field(default_factory=list)
     sections: list[tuple[int, str]] = field(default_factory=list)
     is_disambiguation: bool = False
+    left_out: list[int] = field(default_factory=list)
+
+    @property
+    def links(self) -> int:
+        """How many anchors the page has, those that were left out too."""
+        return len(self.anchors) + sum(self.left_out)
 
 
-def document(lines: Iterable[str], links: Links, is_disambiguation: bool = False) -> Document:
-    """Lines joined to paragraphs, and paragraphs to a document; a list's item is a paragraph."""
-    writer = _Writer(links)
+def document(lines: Iterable[str], links: Links, min_links: int, is_disambiguation: bool = False) -> Document:
+    """Lines joined to paragraphs, and those with ``min_links`` to a document; a list's item is a paragraph."""
+    writer = _Writer(links, min_links)
     waiting: list[str] = []
     for line in lines:
         first = line[:1]
@@ -45,7 +52,8 @@ def document(lines: Iterable[str], links: Links, is_disambiguation: bool = False
             writer.section(heading[2])
     if waiting:
         writer.paragraph(" ".join(waiting))
-    return Document(restore("\n".join(writer.texts)), writer.anchors, writer.sections, is_disambiguation)
+    text = restore("\n".join(writer.texts))
+    return Document(text, writer.anchors, writer.sections, is_disambiguation, writer.left_out)
 
 
 def _ends_paragraph(first: str, line: str) -> bool:
@@ -60,18 +68,24 @@ def _ends_paragraph(first: str, line: str) -> bool:
 class _Writer:
     """What of a document is there so far."""
 
-    def __init__(self, links: Links) -> None:
-        self._links = links
+    def __init__(self, links: Links, min_links: int) -> None:
+        self._links, self._min_links = links, min_links
         self._length = 0  # of the text, with the line break that follows its last paragraph
         self.texts: list[str] = []
         self.anchors: list[Anchor] = []
         self.sections: list[tuple[int, str]] = []
+        self.left_out: list[int] = []
 
     def section(self, heading: str) -> None:
         text = self._links.with_anchors(heading, 0)[0]
         self.sections.append((self._length, " ".join(restore(text).split())))
 
     def paragraph(self, text: str) -> None:
+        if text.count("[[") < self._min_links:
+            found = self._links.count(text)
+            if found is not None:
+                self.left_out.append(found)
+            return
         if "[[" in text:
             text, anchors = self._links.with_anchors(text, self._length)
             self.anchors += anchors

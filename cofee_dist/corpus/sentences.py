@@ -78,6 +78,8 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
     """
     kept: list[Sentence] = []
     lost: dict[str, list[int]] = defaultdict(list)  # the number of anchors in each candidate that is dropped, by reason
+    if document.left_out:
+        lost["paragraph_too_few_anchors"] += document.left_out
     section, sections = "", iter([*document.sections, (len(document.text) + 1, "")])
     next_start, next_section = next(sections)
     anchors, at, end = document.anchors, 0, -1

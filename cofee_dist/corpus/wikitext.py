@@ -27,7 +27,7 @@ class Renderer:
     """Renders the pages of one wiki; keeps what depends on the wiki only.
 
     ``inline`` adds to the table of templates that carry running text. Tables are skipped, or with ``with_cells``
-    each of their cells is a paragraph.
+    each of their cells is a paragraph. Paragraphs with fewer than ``min_links`` links are counted, not rendered.
     """
 
     def __init__(
@@ -36,8 +36,10 @@ class Renderer:
         max_steps: int = MAX_PAGE_STEPS,
         inline: Mapping[str, Inline] | None = None,
         with_cells: bool = False,
+        min_links: int = 0,
     ) -> None:
         self.site = site
+        self._min_links = min_links
         self._tables = table_cells if with_cells else drop_tables
         self._max_steps = max_steps
         self._inline = InlineTemplates(site.language, inline)
@@ -58,7 +60,7 @@ class Renderer:
         for name, text in self.passes(wikitext, Budget(self._max_steps, len(wikitext))):
             if name == "templates":
                 disambiguation = any(word in text for word in self._disambiguation)
-        return document(text.split("\n"), self._links, disambiguation)
+        return document(text.split("\n"), self._links, self._min_links, disambiguation)
 
     def passes(self, wikitext: str, budget: Budget) -> Iterator[tuple[str, str]]:
         """The text after each pass, with the pass's name: behind the last, links and lines are what is left."""

@@ -31,7 +31,9 @@ def paragraph(text: str) -> str:
 def test_a_paragraph_of_plain_links(text: str) -> None:
     text = paragraph(text)
     first, *pieces = LINKS._link.split(text)
-    assert LINKS.with_anchors(text, 7) == LINKS._with_anchors_and_strays(first, pieces, 7)
+    shown, anchors = LINKS.with_anchors(text, 7)
+    assert (shown, anchors) == LINKS._with_anchors_and_strays(first, pieces, 7)
+    assert LINKS.count(text) == (len(anchors) if shown.strip(" ") else None)
 
 
 @given(texts("{{", "}}", "a", "|", "{", "}", "{{b}}", "{{c|{{d}}}}"))
