@@ -24,16 +24,15 @@ import numpy.typing as npt
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from cofee_dist.labels.gazetteer import Gazetteer
-from cofee_dist.labels.normalise import align
+from cofee_dist.labels.normalise import align, spelling_table
 from cofee_dist.schemas import Entity
 
 # Normalised text has no whitespace but spaces; Python counts U+001F as whitespace.
 _MARKER = "\x1f"
 _SPACE = ord(" ")
 _BETWEEN_TEXTS = "\n"
-# What Python counts as white space in ASCII, but for the space.
-_ASCII_SPACES = np.isin(np.arange(128), [*range(0x09, 0x0E), *range(0x1C, 0x20)])
-_CHUNK_CHARACTERS = 2**18
+# Much larger than what a core's cache holds of the automaton, which other work drives out between chunks.
+_CHUNK_CHARACTERS = 2**20
 
 #: Blocks whose characters need no word boundary.
 _UNSPACED = (
@@ -75,6 +74,7 @@ class Matcher:
         names = dict(gazetteer.names())
         self.entries, self.types = list(names), list(names.values())
         self._ignore_case, self._chinese = gazetteer.ignore_case, gazetteer.chinese
+        self._spelling = spelling_table(self._ignore_case, self._chinese)
         codes = _codes(_BETWEEN_TEXTS.join(self.entries))
         marked = _text(_mark(codes)[0]).split(_BETWEEN_TEXTS) if names else []
         # Where the entry itself lies in its marked form: a marker before it, a marker behind it.
@@ -105,14 +105,18 @@ class Matcher:
         return Hits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _find_in_chunk(self, texts: Sequence[str], lengths: npt.NDArray[np.int64]) -> Hits:
-        """Texts that are spelled as they are written go one way, all others are aligned one by one."""
+        """Texts whose characters are spelled one by one go together, the few others are aligned each for itself."""
         is_ascii = np.fromiter(map(str.isascii, texts), bool, len(texts))
-        plain, codes, ends = _plain_ascii(texts, np.flatnonzero(is_ascii), self._ignore_case)
-        rest = np.setdiff1d(np.arange(len(texts)), plain, assume_unique=True)
-        row, start, end, entry = self._find_in_codes(codes, ends)
-        in_plain = Hits(plain[row], start, end, entry)
-        found = (np.concatenate(columns) for columns in zip(in_plain, self._find_aligned(texts, rest), strict=True))
-        return _leftmost_longest(Hits(*found), np.cumsum(lengths) - lengths)
+        found, left = [], []
+        # ASCII apart: a quarter of the memory, and the automaton need not count code points.
+        for rows in (np.flatnonzero(is_ascii), np.flatnonzero(~is_ascii)):
+            plain, codes, ends = _plain(texts, rows, self._spelling)
+            row, start, end, entry = self._find_in_codes(codes, ends)
+            found.append(Hits(plain[row], start, end, entry))
+            left.append(np.setdiff1d(rows, plain, assume_unique=True))
+        found.append(self._find_aligned(texts, np.concatenate(left)))
+        hits = Hits(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+        return _leftmost_longest(hits, np.cumsum(lengths) - lengths)
 
     def _find_aligned(self, texts: Sequence[str], rows: npt.NDArray[np.int64]) -> Hits:
         aligned = [align(texts[row], self._ignore_case, self._chinese) for row in rows.tolist()]
@@ -160,22 +164,25 @@ def _leftmost_longest(hits: Hits, firsts: npt.NDArray[np.int64]) -> Hits:
     return Hits(*(column[order[keep]] for column in hits))
 
 
-def _plain_ascii(
-    texts: Sequence[str], rows: npt.NDArray[np.int64], ignore_case: bool
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Those of the rows, which are ASCII, that have single spaces only; their characters, and the end of each."""
+def _plain(
+    texts: Sequence[str], rows: npt.NDArray[np.int64], spelling: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.int64], _Codes, npt.NDArray[np.int64]]:
+    """Those of the rows that are spelled character by character: their spelled characters, and the end of each."""
     chosen = [texts[row] for row in rows.tolist()]
-    joined = _BETWEEN_TEXTS.join(chosen)
-    codes = np.frombuffer((joined.lower() if ignore_case else joined).encode(), np.uint8)
     ends = np.cumsum(np.fromiter(map(len, chosen), np.int64, len(chosen)) + 1)
-    odd = _ASCII_SPACES[codes]
-    odd[ends[:-1] - 1] = False
-    odd[1:] |= (codes[1:] == _SPACE) & (codes[:-1] == _SPACE)
-    if not odd.any():
+    codes = _codes(_BETWEEN_TEXTS.join(chosen))
+    separators = ends[:-1] - 1
+    # The table's low end serves ASCII: what is irregular ends in 0xFF there.
+    codes = np.take(spelling[:128].astype(np.uint8) if codes.itemsize == 1 else spelling, codes)
+    irregular = codes == np.iinfo(codes.dtype).max
+    irregular[1:] |= (codes[1:] == _SPACE) & (codes[:-1] == _SPACE)
+    irregular[separators] = False
+    codes[separators] = ord(_BETWEEN_TEXTS)
+    if not irregular.any():
         return rows, codes, ends
     regular = np.ones(len(rows), bool)
-    regular[np.searchsorted(ends, np.flatnonzero(odd), side="right")] = False
-    return _plain_ascii(texts, rows[regular], ignore_case)
+    regular[np.searchsorted(ends, np.flatnonzero(irregular), side="right")] = False
+    return _plain(texts, rows[regular], spelling)
 
 
 def _chunks(lengths: npt.NDArray[np.int64]) -> list[slice]:
@@ -203,8 +210,10 @@ def _mark(codes: _Codes) -> tuple[_Codes, npt.NDArray[np.int64]]:
     return np.insert(spaced, added, ord(_MARKER)), added + np.arange(len(added))
 
 
-def _codes(text: str) -> npt.NDArray[np.uint32]:
-    """Code points; lone surrogates, which no automaton takes, become question marks."""
+def _codes(text: str) -> _Codes:
+    """Code points, of ASCII in a byte each; lone surrogates, which no automaton takes, become question marks."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
     return np.frombuffer(text.encode("utf-32-le", errors="replace"), np.uint32)
 
 
