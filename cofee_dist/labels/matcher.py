@@ -71,12 +71,13 @@ class Matcher:
     """
 
     def __init__(self, gazetteer: Gazetteer) -> None:
-        names = dict(gazetteer.names())
-        self.entries, self.types = list(names), list(names.values())
+        self.entries: list[str] = gazetteer.names.to_pylist()
+        labels = gazetteer.labels_of_kind
+        self.types = [labels[kind] for kind in gazetteer.kinds.tolist()]
         self._ignore_case, self._chinese = gazetteer.ignore_case, gazetteer.chinese
         self._spelling = spelling_table(self._ignore_case, self._chinese)
         codes = _codes(_BETWEEN_TEXTS.join(self.entries))
-        marked = _text(_mark(codes)[0]).split(_BETWEEN_TEXTS) if names else []
+        marked = _text(_mark(codes)[0]).split(_BETWEEN_TEXTS) if self.entries else []
         # Where the entry itself lies in its marked form: a marker before it, a marker behind it.
         self._leading = np.array([entry[0] == _MARKER for entry in marked], bool)
         self._trailing = np.array([entry[-1] == _MARKER for entry in marked], bool)

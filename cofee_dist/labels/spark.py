@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cofee_dist.config import Labels, Task
 from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
@@ -63,7 +65,8 @@ def type_anchors(
     tell(1, _STEPS)
     sentences = spark.read.parquet(str(sentences_path)).select(*KEY, "text", "anchors")
     read = sentences.agg(F.count("*"), F.sum(F.size("anchors"))).collect()[0]
-    matched = _match(spark, _anchor_names(sentences, labels), gazetteer).persist()
+    entries = _write_entries(gazetteer, Path(ledger_path) / "_entries")
+    matched = _match(spark, _anchor_names(sentences, labels), gazetteer, entries).persist()
     try:
         named = matched.select(F.explode("hits.name").alias("name")).groupBy("name").count().toArrow()
         hits = dict(zip(*(column.to_pylist() for column in named.columns), strict=True))
@@ -83,6 +86,7 @@ def type_anchors(
         output.parquet(f"{ledger_path}/iteration=0")
     finally:
         matched.unpersist()
+        shutil.rmtree(entries, ignore_errors=True)
     tell(_STEPS, _STEPS)
     return counts, report
 
@@ -125,12 +129,13 @@ def _normalisers(labels: Labels) -> tuple[Callable[..., Column], Callable[..., C
     return arrow_udf(normalised, "string"), arrow_udf(normalised_base, "string")  # type: ignore[call-overload]
 
 
-def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer) -> DataFrame:
+def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer, entries: Path) -> DataFrame:
     """One row for each sentence with an anchor that an entry names: key, hits (with start, end, name), entities."""
     from pyspark.sql import functions as F
 
-    kinds = list(dict.fromkeys(types for _, types in gazetteer.names()))
-    joined = anchor_names.join(_entry_table(spark, gazetteer, kinds), "name", "inner")
+    table = spark.read.parquet(str(entries))
+    table = F.broadcast(table) if len(gazetteer.names) <= _BROADCAST_ENTRIES else table
+    joined = anchor_names.join(table, "name", "inner")
     hit = F.struct("start", "end", "rank", "name", "kind")
     found = joined.groupBy(*KEY).agg(F.array_sort(F.collect_list(hit)).alias("found"))
 
@@ -139,7 +144,8 @@ def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer) -
         before = F.get("found", at - 1)
         return (at == 0) | (hit.start != before.start) | (hit.end != before.end)
 
-    types_of = F.array(*(F.array(*map(F.lit, types)).cast("array<string>") for types in kinds))
+    labels_of = gazetteer.labels_of_kind
+    types_of = F.array(*(F.array(*map(F.lit, types)).cast("array<string>") for types in labels_of))
     weak = F.lit("gazetteer").alias("source"), F.lit(1.0).cast("float").alias("score")
 
     def entities(hit: Column) -> Column:
@@ -152,15 +158,10 @@ def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer) -
     return hits.select(*KEY, "hits", F.array_sort(F.flatten(F.transform("hits", entities))).alias("entities"))
 
 
-def _entry_table(spark: SparkSession, gazetteer: Gazetteer, kinds: Sequence[tuple[str, ...]]) -> DataFrame:
-    """Entries as name and kind, which is the index of their types in ``kinds``."""
-    from pyspark.sql import functions as F
-
-    names = dict(gazetteer.names())
-    numbers = {types: number for number, types in enumerate(kinds)}
-    columns = {
-        "name": pa.array(names.keys(), pa.string()),
-        "kind": pa.array((numbers[types] for types in names.values()), pa.int32()),
-    }
-    table = spark.createDataFrame(pa.table(columns))
-    return F.broadcast(table) if len(names) <= _BROADCAST_ENTRIES else table
+def _write_entries(gazetteer: Gazetteer, folder: Path) -> Path:
+    """Entries as name and kind, where Spark reads them: what goes through its session has to fit in the JVM."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    table = pa.table({"name": gazetteer.names, "kind": pa.array(gazetteer.kinds)})
+    pq.write_table(table, folder / "entries.parquet", compression="zstd", row_group_size=_BROADCAST_ENTRIES // 2)
+    return folder

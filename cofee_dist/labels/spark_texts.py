@@ -75,10 +75,11 @@ def label_texts(
 def _report(gazetteer: Gazetteer, sentences: int, named: DataFrame, labelled: DataFrame) -> dict[str, Any]:
     from pyspark.sql import functions as F
 
-    entries = [entry for entry, _ in gazetteer.names()]
     hits = _counted(named.select(F.explode("hits").alias("value")))
     types = _counted(labelled.select(F.explode(F.array_distinct("entities.type")).alias("value")))
-    hits_of = {entries[index]: number for index, number in sorted(hits.items())}
+    found = sorted(hits)
+    names = gazetteer.names.take(pa.array(found, pa.int64())).to_pylist()
+    hits_of = {name: hits[index] for name, index in zip(names, found, strict=True)}
     return text_match_report(gazetteer, hits_of, sentences, labelled.count(), types)
 
 

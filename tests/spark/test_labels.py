@@ -89,7 +89,7 @@ def _task(folder: Path, entries: dict[str, list[str]]) -> Task:
 
 
 def _oracle(rows: list[dict[str, Any]], task: Task, labels: Labels) -> tuple[list[LabelledSentence], Counter[str]]:
-    gazetteer = dict(read_gazetteers(task, labels).names())
+    gazetteer = dict(read_gazetteers(task, labels).items())
     expected, hits = [], Counter[str]()
     for row in sorted(rows, key=lambda row: (row["page_id"], row["sentence_index"])):
         entities = []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cofee_dist.config import EntityType, Labels, Task
 from cofee_dist.labels import matcher as module
-from cofee_dist.labels.gazetteer import Gazetteer, build_gazetteer, read_gazetteers
+from cofee_dist.labels.gazetteer import build_gazetteer, read_gazetteers
 from cofee_dist.labels.matcher import Matcher
 from cofee_dist.labels.normalise import align, normalise
 from cofee_dist.schemas import Entity
@@ -71,7 +71,7 @@ def test_types_of_ambiguous_entries() -> None:
 
 
 def test_no_entries_no_hits() -> None:
-    assert Matcher(Gazetteer({}, {}, {}, {})).find_all(["a", ""]) == [[], []]
+    assert Matcher(build_gazetteer({}, Labels())).find_all(["a", ""]) == [[], []]
 
 
 def _is_word(character: str) -> bool:
