@@ -25,6 +25,7 @@ OnProgress = Callable[[float, float], None]
 _STEPS = 3
 # Above this many entries Spark chooses how to join, by the sizes that it measures.
 _BROADCAST_ENTRIES = 2_000_000
+_ROWS_PER_TASK = 1_000_000
 
 
 def type_anchors(
@@ -163,5 +164,5 @@ def _write_entries(gazetteer: Gazetteer, folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     table = pa.table({"name": gazetteer.names, "kind": pa.array(gazetteer.kinds)})
-    pq.write_table(table, folder / "entries.parquet", compression="zstd", row_group_size=_BROADCAST_ENTRIES // 2)
+    pq.write_table(table, folder / "entries.parquet", compression="zstd", row_group_size=_ROWS_PER_TASK)
     return folder
