@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from cofee_dist.config import Labels
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer import Gazetteer
+from cofee_dist.labels.never_hit import never_hit
 
 _TOP = 20
-_BLOCK = 4096
 _HAN = "[\u4e00-\u9fff]"
 
 
@@ -182,16 +180,6 @@ def _type_report(gazetteer: Gazetteer, name: str, labelling: Mapping[str, int], 
             "examples": list(islice(unseen, _TOP)),
         },
     }
-
-
-def never_hit(gazetteer: Gazetteer, name: str, hits: Iterable[str]) -> Iterator[str]:
-    """The entries of a type that nothing named, as the lists have them; those that give no labels come last."""
-    unseen = ~pc.is_in(gazetteer.names, value_set=pa.array(hits, pa.string())).to_numpy()
-    unseen &= np.isin(gazetteer.kinds, gazetteer.kinds_with(name))
-    gives_labels = np.array([bool(labels) for labels in gazetteer.labels_of_kind])[gazetteer.kinds]
-    for at in (np.flatnonzero(unseen & gives_labels), np.flatnonzero(unseen & ~gives_labels)):
-        for first in range(0, len(at), _BLOCK):
-            yield from gazetteer.names.take(pa.array(at[first : first + _BLOCK])).to_pylist()
 
 
 def _top(hits: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from cofee_dist.config import Labels, Task
 from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
 from cofee_dist.labels.match_report import match_report, require_matches
+from cofee_dist.labels.never_hit import write_never_hit
 from cofee_dist.labels.normalise import base_titles, normalise_array
 from cofee_dist.schemas import KEY
 
@@ -73,6 +74,7 @@ def type_anchors(
         hits = dict(zip(*(column.to_pylist() for column in named.columns), strict=True))
         report = match_report(gazetteer, hits, read[1] or 0)
         require_matches(report, gazetteer, labels)
+        write_never_hit(gazetteer, hits, report, Path(ledger_path))
         labelled = matched.select(*KEY, "entities").where(F.size("entities") > 0)
         counts = {
             "sentences": read[0],

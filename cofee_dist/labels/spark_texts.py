@@ -12,6 +12,7 @@ import pyarrow as pa
 from cofee_dist.config import Labels, Task
 from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
 from cofee_dist.labels.match_report import require_mentions, text_match_report
+from cofee_dist.labels.never_hit import write_never_hit
 from cofee_dist.labels.spark import OnProgress
 from cofee_dist.labels.text_labels import TEXT_LABELS_SQL, TextLabeller
 from cofee_dist.schemas import KEY
@@ -58,8 +59,10 @@ def label_texts(
     named = sentences.mapInArrow(LabelTexts(shared, uuid4().hex), TEXT_LABELS_SQL).persist()
     try:
         labelled = named.where(F.size("entities") > 0)
-        report = _report(gazetteer, sentences.count(), named, labelled)
+        hits = _hits(gazetteer, named)
+        report = _report(gazetteer, hits, sentences.count(), labelled)
         require_mentions(report, gazetteer, labels)
+        write_never_hit(gazetteer, hits, report, Path(ledger_path))
         tell(2, _STEPS)
         rows = labelled.select(*KEY, "text", "entities").orderBy(*KEY)
         output = rows.write.mode("overwrite").option("compression", "zstd")
@@ -72,15 +75,21 @@ def label_texts(
     return {**counts, "entities": sum(of_type["mentions"] for of_type in report["types"].values())}, report
 
 
-def _report(gazetteer: Gazetteer, sentences: int, named: DataFrame, labelled: DataFrame) -> dict[str, Any]:
+def _hits(gazetteer: Gazetteer, named: DataFrame) -> dict[str, int]:
+    """For each entry that the texts name, how often they do."""
     from pyspark.sql import functions as F
 
     hits = _counted(named.select(F.explode("hits").alias("value")))
-    types = _counted(labelled.select(F.explode(F.array_distinct("entities.type")).alias("value")))
     found = sorted(hits)
     names = gazetteer.names.take(pa.array(found, pa.int64())).to_pylist()
-    hits_of = {name: hits[index] for name, index in zip(names, found, strict=True)}
-    return text_match_report(gazetteer, hits_of, sentences, labelled.count(), types)
+    return {name: hits[index] for name, index in zip(names, found, strict=True)}
+
+
+def _report(gazetteer: Gazetteer, hits: dict[str, int], sentences: int, labelled: DataFrame) -> dict[str, Any]:
+    from pyspark.sql import functions as F
+
+    types = _counted(labelled.select(F.explode(F.array_distinct("entities.type")).alias("value")))
+    return text_match_report(gazetteer, hits, sentences, labelled.count(), types)
 
 
 def _counted(values: DataFrame) -> dict[Any, int]:
