@@ -112,7 +112,7 @@ def labels_stage(runner: Runner, engine: Spark, source: str) -> Path:
     }
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
-        from cofee_dist.labels.ledger import counts_by_type, read_iteration
+        from cofee_dist.labels.changes import by_type, count_labels
         from cofee_dist.labels.spark import type_anchors
         from cofee_dist.labels.spark_texts import label_texts
 
@@ -121,7 +121,7 @@ def labels_stage(runner: Runner, engine: Spark, source: str) -> Path:
         counts, report = label(engine.session(), sentences, folder, config.task, config.labels, shown.update)
         write_matches(report, folder, config.name)
         held_out = _hold_out(folder, config) if hold_out else 0
-        labels = counts_by_type(read_iteration(folder, 0))
+        labels = by_type(count_labels(folder, 0)[1])
         return {**counts, "held_out_sentences": held_out, "labels": labels}
 
     def tell(counts: Mapping[str, Any]) -> str:
