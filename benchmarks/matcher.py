@@ -14,14 +14,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
+import pyarrow as pa
 from ahocorasick_rs import AhoCorasick, MatchKind
 from made_names import article_sentences, longer_lists
 from rich.console import Console
@@ -30,7 +34,9 @@ from rich.table import Table
 from cofee_dist.artifacts import write_json
 from cofee_dist.config import Labels
 from cofee_dist.labels.gazetteer import Gazetteer, build_gazetteer
+from cofee_dist.labels.host_labeller import HostLabeller
 from cofee_dist.labels.matcher import Matcher
+from cofee_dist.schemas import KEY, LABELS
 
 OUT = Path(__file__).resolve().parent / "out"
 OURS, BARE, EACH = "our matcher", "bare ahocorasick_rs", "bare ahocorasick_rs, a sentence a call"
@@ -46,6 +52,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--megabytes", type=int, default=50)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=4, help="of one host, which share an automaton")
     parser.add_argument("--ignore-case", action="store_true", help="of ours; the bare automaton never does")
     arguments = parser.parse_args()
     once = article_sentences(arguments.dump)
@@ -54,6 +61,7 @@ def main() -> None:
     )
     builds: dict[str, Callable[[Gazetteer], Any]] = {OURS: Matcher, BARE: _bare}
     built = {name: _in_a_fresh_process(build, gazetteer) for name, build in builds.items()}
+    shared = one_host(gazetteer, arguments.workers)
     size_once = sum(len(text.encode()) for text in once)
     texts = once * max(1, round(arguments.megabytes * 1e6 / size_once))
     megabytes = size_once * (len(texts) // len(once)) / 1e6
@@ -64,6 +72,7 @@ def main() -> None:
         "sentences": len(texts),
         "ascii_share": sum(map(str.isascii, once)) / len(once),
         "build": built,
+        "one host": shared,
         "megabytes_per_second": {
             name: {"runs": runs, "median": statistics.median(runs)} for name, runs in speeds.items()
         },
@@ -95,6 +104,27 @@ def measure(
             hits[name] = search()
             speeds[name].append(megabytes / (time.thread_time() - began))
     return speeds, hits
+
+
+def one_host(gazetteer: Gazetteer, workers: int) -> dict[str, float]:
+    """Workers of one host that share a process: until the first and the last is served, and all their memory.
+
+    Memory is proportional (PSS): pages that several processes share are counted once.
+    """
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        gazetteer.write(Path(folder))
+        key, began, served = uuid4().hex, time.perf_counter(), []
+        row = {"page_id": 1, "sentence_index": 0, "text": "Nothing to see in New York"}
+        batch = pa.RecordBatch.from_pylist([row], schema=pa.schema(LABELS)).select([*KEY, "text"])
+        for _ in range(workers):
+            stack.enter_context(HostLabeller(Path(folder), key)).label(batch)
+            served.append(time.perf_counter() - began)
+        processes = [one for one in psutil.process_iter(["cmdline"]) if folder in (one.info["cmdline"] or [])]
+        memory = sum(process.memory_full_info().pss for process in processes)
+        # It would go by itself, but not before the measurements are over.
+        for process in processes:
+            process.kill()
+    return {"workers": workers, "first_seconds": served[0], "all_seconds": served[-1], "bytes": memory}
 
 
 def _bare(gazetteer: Gazetteer) -> AhoCorasick:
@@ -130,6 +160,9 @@ def table(result: dict[str, Any]) -> Table:
             else ["", "", ""]
         )
         shown.add_row(name, *cells, f"{speed['median']:.1f}", f"{result['hits'][name]:,}")
+    host = result["one host"]
+    cells = f"{host['all_seconds']:.1f}", f"{host['bytes'] / 1e6:,.0f}"
+    shown.add_row(f"{host['workers']} workers of one host (wall s, PSS)", *cells)
     shown.add_section()
     shown.add_row("goal", f"{GOALS['build seconds']}", "", "", f"{GOALS['MB/s']}")
     shown.add_row(RATIO, "", "", "", f"{result[RATIO]:.2f}")

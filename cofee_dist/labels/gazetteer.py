@@ -6,20 +6,28 @@ Entries stay in Arrow, tens of bytes each, so that lists of tens of millions fit
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from cofee_dist.artifacts import read_json, write_json
 from cofee_dist.config import Ambiguity, Chinese, Labels, Task
 from cofee_dist.labels.gazetteer_files import read_blocks
 from cofee_dist.labels.normalise import normalise_array
 
+#: The Parquet file of names and kinds in a gazetteer's folder.
+ENTRIES = "entries.parquet"
+
 _BLOCK = 2**16
+_ROWS_PER_GROUP = 1_000_000
+_SETTINGS = "settings.json"
 _KEEP_ALL: Ambiguity = "keep_all"
 
 #: For each type, blocks of its lists' entries as they are written.
@@ -75,6 +83,30 @@ class Gazetteer:
         """Those that give labels, with the types that they label."""
         return {name: types for name, types in self.items() if types}
 
+    def write(self, folder: Path) -> None:
+        """Write names, kinds and settings, where Spark and other processes can read them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pa.table({"name": self.names, "kind": pa.array(self.kinds)})
+        pq.write_table(table, folder / ENTRIES, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+        settings = {
+            "types_of_kind": self.types_of_kind,
+            "counts": {name: asdict(counts) for name, counts in self.counts.items()},
+            "ambiguity": self.ambiguity,
+            "ignore_case": self.ignore_case,
+            "chinese": self.chinese,
+        }
+        write_json(folder / _SETTINGS, settings)
+
+    @classmethod
+    def read(cls, folder: Path) -> Gazetteer:
+        """What ``write`` wrote; the paths of the lists are not among it."""
+        # Without threads: a process may fork after this.
+        table = pq.ParquetFile(folder / ENTRIES).read(use_threads=False)
+        settings = read_json(folder / _SETTINGS)
+        kinds = tuple(map(tuple, settings.pop("types_of_kind")))
+        counts = {name: TypeCounts(**of_type) for name, of_type in settings.pop("counts").items()}
+        return cls(table.column("name"), table.column("kind").to_numpy(), kinds, counts, **settings)
+
     def look_up(self, names: Iterable[str]) -> dict[str, int]:
         """The kinds of those of the names that are entries."""
         wanted = pa.array(names, pa.string())
@@ -123,7 +155,9 @@ def _merge(lists: _Lists, labels: Labels, files: Mapping[str, tuple[str, ...]]) 
     numbers = np.concatenate([np.empty(0, np.int64), *(chunk.indices.to_numpy() for chunk in encoded.chunks)])
     names = pa.chunked_array([encoded.chunks[-1].dictionary] if encoded.num_chunks else [], pa.string())
     # Each entry of each type once, by entry, then in the task's order.
-    pairs = np.unique(numbers * len(lines) + np.repeat(np.arange(len(lines)), lines))
+    pairs = np.sort(numbers * len(lines) + np.repeat(np.arange(len(lines)), lines))
+    # Much faster than np.unique, which hashes.
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     entry, type_number = np.divmod(pairs, max(len(lines), 1))
     kinds, types_of_kind = _kinds(entry, type_number, tuple(lists))
     several = np.bincount(entry, minlength=len(names)) > 1

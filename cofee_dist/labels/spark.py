@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cofee_dist.config import Labels, Task
-from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
+from cofee_dist.labels.gazetteer import ENTRIES, Gazetteer, read_gazetteers
 from cofee_dist.labels.match_report import match_report, require_matches
 from cofee_dist.labels.never_hit import write_never_hit
 from cofee_dist.labels.normalise import base_titles, normalise_array
@@ -26,7 +25,6 @@ OnProgress = Callable[[float, float], None]
 _STEPS = 3
 # Above this many entries Spark chooses how to join, by the sizes that it measures.
 _BROADCAST_ENTRIES = 2_000_000
-_ROWS_PER_TASK = 1_000_000
 
 
 def type_anchors(
@@ -67,7 +65,9 @@ def type_anchors(
     tell(1, _STEPS)
     sentences = spark.read.parquet(str(sentences_path)).select(*KEY, "text", "anchors")
     read = sentences.agg(F.count("*"), F.sum(F.size("anchors"))).collect()[0]
-    entries = _write_entries(gazetteer, Path(ledger_path) / "_entries")
+    # A file: what goes through Spark's session has to fit in the JVM.
+    entries = Path(ledger_path) / "_gazetteer"
+    gazetteer.write(entries)
     matched = _match(spark, _anchor_names(sentences, labels), gazetteer, entries).persist()
     try:
         named = matched.select(F.explode("hits.name").alias("name")).groupBy("name").count().toArrow()
@@ -136,7 +136,7 @@ def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer, e
     """One row for each sentence with an anchor that an entry names: key, hits (with start, end, name), entities."""
     from pyspark.sql import functions as F
 
-    table = spark.read.parquet(str(entries))
+    table = spark.read.parquet(str(entries / ENTRIES))
     table = F.broadcast(table) if len(gazetteer.names) <= _BROADCAST_ENTRIES else table
     joined = anchor_names.join(table, "name", "inner")
     hit = F.struct("start", "end", "rank", "name", "kind")
@@ -159,12 +159,3 @@ def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer, e
 
     hits = found.select(*KEY, F.filter("found", names_anchor).alias("hits"))
     return hits.select(*KEY, "hits", F.array_sort(F.flatten(F.transform("hits", entities))).alias("entities"))
-
-
-def _write_entries(gazetteer: Gazetteer, folder: Path) -> Path:
-    """Entries as name and kind, where Spark reads them: what goes through its session has to fit in the JVM."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    table = pa.table({"name": gazetteer.names, "kind": pa.array(gazetteer.kinds)})
-    pq.write_table(table, folder / "entries.parquet", compression="zstd", row_group_size=_ROWS_PER_TASK)
-    return folder
