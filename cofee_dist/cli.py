@@ -159,23 +159,32 @@ def evaluate(
 @app.command()
 def inspect(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
-    labels: Annotated[bool, typer.Option("--labels", help="Show weak labels, with their source and score.")] = False,
-    changes: Annotated[bool, typer.Option("--changes", help="Show what an iteration added and dropped.")] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Show weak labels with their source, and which were added and dropped.")
+    ] = False,
+    changes: Annotated[bool, typer.Option("--changes", help="Only what an iteration added and dropped.")] = False,
     surface: Annotated[str | None, typer.Option(help="Only labels of this very text: where do they come from?")] = None,
     iteration: Annotated[int | None, typer.Option(min=0, help="Of self-picking; the last one if left out.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Sentences to show.")] = 10,
+    against: Annotated[int | None, typer.Option(min=0, help="Compare with this one, not with the one before.")] = None,
+    types: Annotated[list[str] | None, typer.Option("--type", "-t", help="Of this type; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Sentences to show.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print labels as JSON.")] = False,
 ) -> None:
-    """Tell what a run made: its stages and counts, its weak labels and where they came from."""
+    """Tell what a run made: its stages and counts, its weak labels, where they came from, how they changed."""
     from rich.console import Console
 
-    from cofee_dist.report.inspect import inspect_changes, inspect_labels, inspect_run, last_iteration
+    from cofee_dist.report.inspect import inspect_run
+    from cofee_dist.report.inspect_labels import LabelsView
 
-    if not (labels or changes or surface):
-        shown = inspect_run(run)
+    asked = changes or iteration is not None or against is not None or surface is not None or types
+    if not (labels or asked or as_json):
+        Console().print(inspect_run(run))
+        return
+    view = LabelsView(run, iteration, against, types or ())
+    if as_json:
+        typer.echo(json.dumps(view.as_json(limit, surface), ensure_ascii=False, indent=2))
     else:
-        chosen = last_iteration(run) if iteration is None else iteration
-        shown = inspect_changes(run, chosen, limit) if changes else inspect_labels(run, chosen, limit, surface)
-    Console().print(shown)
+        Console().print(view.show_changes(limit) if changes else view.show(limit, surface))
 
 
 def _model_folder(path: Path) -> Path:

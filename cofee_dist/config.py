@@ -11,6 +11,7 @@ from cofee_dist.config_gazetteer import GazetteerFile
 from cofee_dist.config_tree import Count, Positive, Rate, Share, Tree
 
 Chinese = Literal["none", "simplified", "traditional"]
+Ambiguity = Literal["keep_all", "drop"]
 
 
 class EntityType(Tree):
@@ -92,7 +93,7 @@ class Labels(Tree):
 
     source: Literal["anchors", "text"] = "anchors"
     match_on: Literal["surface", "target", "both"] = "surface"
-    ambiguity: Literal["keep_all", "drop"] = "keep_all"
+    ambiguity: Ambiguity = "keep_all"
     ignore_case: bool = False
     chinese: Chinese = "none"
 

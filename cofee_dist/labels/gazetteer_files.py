@@ -4,15 +4,49 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
+
+import pyarrow as pa
 
 from cofee_dist.config_gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
-from cofee_dist.labels.gazetteer_lines import read_lines
+from cofee_dist.labels.gazetteer_lines import read_line_blocks, read_lines
 from cofee_dist.labels.gazetteer_tables import NAMES, read_table
 
+_BLOCK = 2**16
+#: Entries of a list in a slower format that are looked at before a run.
+_MOST_CHECKED = 1_000_000
 _WITH_FREQUENCY = re.compile(r"[^\t]+\t[ \t]*\d+[ \t]*(\t.*)?")
+
+
+def read_blocks(file: GazetteerFile) -> Iterator[pa.Array]:
+    """``read_entries`` as Arrow arrays, without a Python loop over lines where the list has an entry a line.
+
+    Those of such a list may be blank, or have spaces around them.
+    """
+    if file.kind == "lines":
+        lines: list[str] = []
+        for block in _line_entries(file):
+            lines += block
+            if len(lines) >= _BLOCK:
+                yield pa.array(lines, pa.string())
+                lines.clear()
+        yield pa.array(lines, pa.string())
+    else:
+        entries = read_entries(file)
+        while some := list(islice(entries, _BLOCK)):
+            yield pa.array(some, pa.string())
+
+
+def check_entries(file: GazetteerFile) -> None:
+    """Raise the UserError that reading the list would raise: a list of lines as a whole, of others the first part."""
+    if file.kind == "lines":
+        deque(_line_entries(file), maxlen=0)
+    else:
+        deque(islice(read_entries(file), _MOST_CHECKED), maxlen=0)
 
 
 def read_entries(file: GazetteerFile) -> Iterator[str]:
@@ -23,18 +57,18 @@ def read_entries(file: GazetteerFile) -> Iterator[str]:
     Raises UserError, naming file and line, for a file that is missing or damaged, in another encoding than the
     config says, with a line that does not parse, without the column asked for, or without entries.
     """
-    lines = read_lines(file.path, file.encoding)
     empty = True
-    for entry in _entries(lines, file):
+    for entry in _entries(file):
         stripped = entry.strip()
         if stripped:
             empty = False
             yield stripped
     if empty:
-        raise UserError("the gazetteer has no entries", where=file.path, fix="write some, or remove the file")
+        raise _no_entries(file)
 
 
-def _entries(lines: Iterator[str], file: GazetteerFile) -> Iterator[str]:
+def _entries(file: GazetteerFile) -> Iterator[str]:
+    lines = read_lines(file.path, file.encoding)
     match file.kind:
         case "tsv":
             return read_table(lines, file, "\t")
@@ -45,22 +79,30 @@ def _entries(lines: Iterator[str], file: GazetteerFile) -> Iterator[str]:
         case "sogou":
             return _first_words(lines, file)
         case _:
-            return _from_lines(lines, file)
+            return chain.from_iterable(_line_entries(file))
 
 
-def _from_lines(lines: Iterable[str], file: GazetteerFile) -> Iterator[str]:
+def _line_entries(file: GazetteerFile) -> Iterator[list[str]]:
     """A line is an entry; if only the file's name says so and each has a number behind a tab, the user must decide."""
-    frequencies = None if file.format == "auto" else False
-    for line in lines:
-        if frequencies is not False and not line.isspace():
-            frequencies = _WITH_FREQUENCY.fullmatch(line.strip()) is not None
-        yield line
+    frequencies, empty = file.format == "auto", True
+    for block in read_line_blocks(file.path, file.encoding):
+        if empty or frequencies:
+            written = list(filter(None, map(str.strip, block)))
+            empty = empty and not written
+            frequencies = frequencies and all(map(_WITH_FREQUENCY.fullmatch, written))
+        yield block
+    if empty:
+        raise _no_entries(file)
     if frequencies:
         raise UserError(
             "every line of the gazetteer has a number after its entry",
             where=f"{file.path}:1",
             fix=f"say that these are frequencies: {{path: {file.path}, format: sogou}}, or not: format: lines",
         )
+
+
+def _no_entries(file: GazetteerFile) -> UserError:
+    return UserError("the gazetteer has no entries", where=file.path, fix="write some, or remove the file")
 
 
 def _first_words(lines: Iterable[str], file: GazetteerFile) -> Iterator[str]:

@@ -12,20 +12,37 @@ from typing import IO, cast
 
 from cofee_dist.errors import UserError
 
+_BLOCK_CHARACTERS = 2**14
+
 
 def read_lines(path: str, encoding: str) -> Iterator[str]:
     r"""Yield lines that end in \n, \r\n or \r, with a \n; a byte order mark is left out.
 
     Raises UserError for a file that cannot be read, is damaged, or is not text in this encoding.
     """
+    for block in read_line_blocks(path, encoding):
+        for line in block:
+            yield line + "\n"
+
+
+def read_line_blocks(path: str, encoding: str) -> Iterator[list[str]]:
+    """``read_lines``, some hundred lines at a time and without their ends: much faster where lines are short."""
     decoding = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
     try:
         # Not splitlines(): it would also cut at rare separators that normalisation reads as spaces.
         with _opened(path) as data, io.TextIOWrapper(data, encoding=decoding) as text:
-            for number, line in enumerate(text, start=1):
-                if "\0" in line:
-                    raise _not_text(f"{path}:{number}", encoding)
-                yield line if number > 1 else line.removeprefix("\ufeff")
+            rest, number = text.read(1).removeprefix("\ufeff"), 1
+            while block := text.read(_BLOCK_CHARACTERS):
+                *lines, rest = (rest + block).split("\n")
+                if "\0" in block:
+                    place = next((at for at, line in enumerate(lines) if "\0" in line), len(lines))
+                    raise _not_text(f"{path}:{number + place}", encoding)
+                number += len(lines)
+                yield lines
+            if "\0" in rest:
+                raise _not_text(f"{path}:{number}", encoding)
+            if rest:
+                yield [rest]
     except UnicodeError as error:
         raise _undecodable(path, encoding, decoding, error) from error
     except (OSError, EOFError, zlib.error) as error:

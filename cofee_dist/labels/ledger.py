@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +58,14 @@ def write_iteration(folder: Path, iteration: int, rows: Iterable[LabelledSentenc
 
 def read_iteration(folder: Path, iteration: int) -> pa.Table:
     """An iteration's labels (schemas.LABELS) in the order in which they were written."""
+    # One file at a time: as a dataset, pyarrow would add the folder's name as a column.
+    files = iteration_files(folder, iteration)
+    tables = [pq.ParquetFile(file).read(columns=LABELS.names).select(LABELS.names).cast(LABELS) for file in files]
+    return pa.concat_tables(tables) if tables else LABELS.empty_table()
+
+
+def iteration_files(folder: Path, iteration: int) -> list[Path]:
+    """The files of an iteration in their order; UserError where it is not complete."""
     target = iteration_folder(folder, iteration)
     if not (target / COMPLETE).exists():
         there = ", ".join(map(str, iterations(folder))) or "none"
@@ -67,10 +74,7 @@ def read_iteration(folder: Path, iteration: int) -> pa.Table:
             where=folder,
             fix="run the stage that writes them again",
         )
-    files = sorted(target.glob("*.parquet"))
-    # One file at a time: as a dataset, pyarrow would add the folder's name as a column.
-    tables = [pq.ParquetFile(file).read(columns=LABELS.names).select(LABELS.names).cast(LABELS) for file in files]
-    return pa.concat_tables(tables) if tables else LABELS.empty_table()
+    return sorted(target.glob("*.parquet"))
 
 
 def iterations(folder: Path) -> list[int]:
@@ -125,21 +129,6 @@ def diff(before: pa.Table, after: pa.Table) -> LabelDiff:
         dropped=_in_order(old.join(new.select(_SPAN), _SPAN, join_type="left anti")),
         kept=_in_order(new.join(old.select(_SPAN), _SPAN, join_type="left semi")),
     )
-
-
-def counts_by_type(table: pa.Table) -> dict[str, int]:
-    """How many labels there are of each type, by name."""
-    return _counts(table, "type")
-
-
-def counts_by_source(table: pa.Table) -> dict[str, int]:
-    """How many labels came from where (anchor, gazetteer, picked), by name."""
-    return _counts(table, "source")
-
-
-def _counts(table: pa.Table, column: str) -> dict[str, int]:
-    counted = pc.value_counts(spans(table).column(column))
-    return dict(sorted(Counter({item["values"]: item["counts"] for item in counted.to_pylist()}).items()))
 
 
 def _in_order(table: pa.Table) -> pa.Table:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
 from typing import Any
 
+import pyarrow.compute as pc
+
 from cofee_dist.config import Labels
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer import Gazetteer
+from cofee_dist.labels.never_hit import never_hit
 
 _TOP = 20
+_HAN = "[\u4e00-\u9fff]"
 
 
 def match_report(gazetteer: Gazetteer, hits: Mapping[str, int], anchors: int) -> dict[str, Any]:
@@ -27,10 +32,11 @@ def match_report(gazetteer: Gazetteer, hits: Mapping[str, int], anchors: int) ->
         entries_hit, anchors_typed, coverage, top_hits, top_ambiguous, never_hit), warnings. ``never_hit`` counts the
         entries that no anchor named; its examples are the first of them as the lists have them, dropped ones last.
     """
-    typed, by_type = _labelling(gazetteer, hits)
+    named = _Named(hits, gazetteer.look_up(hits))
+    typed, by_type = _labelling(gazetteer, named)
     types = {
         name: {
-            **_type_report(gazetteer, name, found, hits),
+            **_type_report(gazetteer, name, found, named),
             "anchors_typed": sum(found.values()),
             "coverage": _share(sum(found.values()), anchors),
         }
@@ -61,10 +67,11 @@ def text_match_report(
         sentences, sentences_labelled, mentions (hits of entries that give labels), coverage (the share of sentences
         with a label), types and warnings, as in ``match_report`` with mentions in place of anchors_typed.
     """
-    mentions, by_type = _labelling(gazetteer, hits)
+    named = _Named(hits, gazetteer.look_up(hits))
+    mentions, by_type = _labelling(gazetteer, named)
     types = {
         name: {
-            **_type_report(gazetteer, name, found, hits),
+            **_type_report(gazetteer, name, found, named),
             "mentions": sum(found.values()),
             "coverage": _share(labelled_by_type.get(name, 0), sentences),
         }
@@ -114,7 +121,7 @@ def _advice(gazetteer: Gazetteer, labels: Labels, matched: str) -> list[str]:
     advice = [f"check that the gazetteers are in the language of {matched}"]
     if not labels.ignore_case:
         advice.append("set labels.ignore_case=true if their case differs")
-    if labels.chinese == "none" and any(map(_has_han, gazetteer.entries)):
+    if labels.chinese == "none" and pc.any(pc.match_substring_regex(gazetteer.names, _HAN)).as_py():
         advice.append("set labels.chinese=simplified if one is in simplified and the other in traditional Chinese")
     if labels.ambiguity == "drop":
         advice.append("set labels.ambiguity=keep_all if the types share their entries")
@@ -125,11 +132,26 @@ def _files(gazetteer: Gazetteer) -> str:
     return "; ".join(f"{name}: {', '.join(files)}" for name, files in gazetteer.files.items())
 
 
-def _labelling(gazetteer: Gazetteer, hits: Mapping[str, int]) -> tuple[int, dict[str, dict[str, int]]]:
+@dataclass(frozen=True)
+class _Named:
+    """The entries that were hit: how often, and their kinds."""
+
+    counts: Mapping[str, int]
+    kinds: Mapping[str, int]
+
+    def of_kinds(self, kinds: Iterable[int]) -> dict[str, int]:
+        wanted = set(kinds)
+        return {entry: count for entry, count in self.counts.items() if self.kinds[entry] in wanted}
+
+
+def _labelling(gazetteer: Gazetteer, named: _Named) -> tuple[int, dict[str, dict[str, int]]]:
     """How many hits give labels, and for each type the entries that give its labels, with their hits."""
-    labelling = {entry: count for entry, count in hits.items() if entry in gazetteer.entries}
-    by_type = {name: _of_type(labelling, gazetteer.entries, name) for name in gazetteer.counts}
-    return sum(labelling.values()), by_type
+    labels = gazetteer.labels_of_kind
+    typed = sum(named.of_kinds(kind for kind, types in enumerate(labels) if types).values())
+    by_type = {
+        name: named.of_kinds(kind for kind, types in enumerate(labels) if name in types) for name in gazetteer.counts
+    }
+    return typed, by_type
 
 
 def _warnings(gazetteer: Gazetteer, by_type: Mapping[str, Mapping[str, int]], none_hit: str) -> list[str]:
@@ -140,44 +162,29 @@ def _warnings(gazetteer: Gazetteer, by_type: Mapping[str, Mapping[str, int]], no
     ]
 
 
-def _type_report(
-    gazetteer: Gazetteer, name: str, labelling: Mapping[str, int], hits: Mapping[str, int]
-) -> dict[str, Any]:
+def _type_report(gazetteer: Gazetteer, name: str, labelling: Mapping[str, int], named: _Named) -> dict[str, Any]:
     """What is the same for anchors and text; ``labelling`` are those of the hits that give the type's labels."""
-    counts = gazetteer.counts[name]
-    shared = {entry: count for entry, count in hits.items() if entry in gazetteer.ambiguous}
+    counts, types = gazetteer.counts[name], gazetteer.types_of_kind
+    of_type = gazetteer.kinds_with(name).tolist()
+    shared = named.of_kinds(kind for kind in of_type if len(types[kind]) > 1)
+    unseen = never_hit(gazetteer, name, named.counts)
     return {
         "entries": counts.entries,
         "duplicates": counts.duplicates,
         "ambiguous": counts.ambiguous,
         "entries_hit": len(labelling),
         "top_hits": _top(labelling.items()),
-        "top_ambiguous": [
-            {**hit, "types": list(gazetteer.ambiguous[hit["entry"]])}
-            for hit in _top(_of_type(shared, gazetteer.ambiguous, name).items())
-        ],
-        "never_hit": _never_hit(gazetteer, name, hits),
+        "top_ambiguous": [{**hit, "types": list(types[named.kinds[hit["entry"]]])} for hit in _top(shared.items())],
+        "never_hit": {
+            "count": counts.entries - len(named.of_kinds(of_type)),
+            "examples": list(islice(unseen, _TOP)),
+        },
     }
-
-
-def _never_hit(gazetteer: Gazetteer, name: str, hits: Mapping[str, int]) -> dict[str, Any]:
-    """Entries of a type, dropped ones included, that nothing named."""
-    hit = sum(name in gazetteer.types_of(entry) for entry in hits)
-    unseen = (entry for entry, _ in gazetteer.names() if entry not in hits and name in gazetteer.types_of(entry))
-    return {"count": gazetteer.counts[name].entries - hit, "examples": list(islice(unseen, _TOP))}
-
-
-def _of_type(hits: Mapping[str, int], types: Mapping[str, tuple[str, ...]], name: str) -> dict[str, int]:
-    return {entry: count for entry, count in hits.items() if name in types[entry]}
 
 
 def _top(hits: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
     best = nsmallest(_TOP, hits, key=lambda hit: (-hit[1], hit[0]))
     return [{"entry": entry, "count": count} for entry, count in best]
-
-
-def _has_han(entry: str) -> bool:
-    return any("\u4e00" <= character <= "\u9fff" for character in entry)
 
 
 def _share(part: int, whole: int) -> float:

@@ -7,29 +7,32 @@ taken, of these the longest, and the search goes on behind it.
 
 The trick that makes it one pass of an Aho-Corasick automaton: a marker character is put at every edge of a word,
 in text and entries alike. An entry that starts with a letter then starts with a marker, so a hit inside a word
-is no hit for the automaton, and cannot hide a shorter valid one.
+is no hit for the automaton. A single space between two words is a marker itself, so that marked text is hardly
+longer; two hits may then share one, so the automaton tells all hits, and of those that overlap one is chosen here.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import chain
-from typing import NamedTuple
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from cofee_dist.labels.gazetteer import Gazetteer
-from cofee_dist.labels.normalise import align
+from cofee_dist.labels.normalise import align, spelling_table
 from cofee_dist.schemas import Entity
 
 # Normalised text has no whitespace but spaces; Python counts U+001F as whitespace.
 _MARKER = "\x1f"
+_SPACE = ord(" ")
 _BETWEEN_TEXTS = "\n"
-_CHUNK_CHARACTERS = 2**18
+# Much larger than what a core's cache holds of the automaton, which other work drives out between chunks.
+_CHUNK_CHARACTERS = 2**20
 
 #: Blocks whose characters need no word boundary.
 _UNSPACED = (
@@ -47,6 +50,8 @@ _UNSPACED = (
     (0x1B000, 0x1B16F),  # kana supplement
     (0x20000, 0x3FFFF),  # Han extensions
 )
+
+_Codes = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class Hits(NamedTuple):
@@ -66,16 +71,17 @@ class Matcher:
     """
 
     def __init__(self, gazetteer: Gazetteer) -> None:
-        names = dict(gazetteer.names())
-        self.entries, self.types = list(names), list(names.values())
-        self._index = {entry: index for index, entry in enumerate(self.entries)}
+        self.entries: list[str] = gazetteer.names.to_pylist()
+        labels = gazetteer.labels_of_kind
+        self.types = [labels[kind] for kind in gazetteer.kinds.tolist()]
         self._ignore_case, self._chinese = gazetteer.ignore_case, gazetteer.chinese
-        self._longest = max(map(len, self.entries), default=0)
+        self._spelling = spelling_table(self._ignore_case, self._chinese)
+        codes = _codes(_BETWEEN_TEXTS.join(self.entries))
+        marked = _text(_mark(codes)[0]).split(_BETWEEN_TEXTS) if self.entries else []
         # Where the entry itself lies in its marked form: a marker before it, a marker behind it.
-        edges = [(_is_word(entry[0]), _is_word(entry[-1])) for entry in self.entries]
-        self._leading, self._trailing = np.array(edges, np.int64).reshape(-1, 2).T
-        marked = _mark(_BETWEEN_TEXTS.join(self.entries))[0].split(_BETWEEN_TEXTS) if names else []
-        self._automaton = AhoCorasick(marked, matchkind=MatchKind.LeftmostLongest, store_patterns=False)
+        self._leading = np.array([entry[0] == _MARKER for entry in marked], bool)
+        self._trailing = np.array([entry[-1] == _MARKER for entry in marked], bool)
+        self._automaton = AhoCorasick(marked, matchkind=MatchKind.Standard, store_patterns=False)
 
     def find(self, text: str) -> list[Entity]:
         """The entities of a text, by start; offsets are into the text as given, not as normalised."""
@@ -92,103 +98,128 @@ class Matcher:
 
     def find_hits(self, texts: Sequence[str]) -> Hits:
         """The hits in every text as arrays, by row and start, entries that give no label included."""
-        parts, first = [Hits(*np.empty((4, 0), np.int64))], 0
-        for chunk in _chunks(texts):
-            row, start, end, entry = self._find_in_chunk(chunk)
-            parts.append(Hits(row + first, start, end, entry))
-            first += len(chunk)
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        parts = [Hits(*np.empty((4, 0), np.int64))]
+        for chunk in _chunks(lengths):
+            row, start, end, entry = self._find_in_chunk(texts[chunk], lengths[chunk])
+            parts.append(Hits(row + chunk.start, start, end, entry))
         return Hits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
-    def _find_in_chunk(self, texts: Sequence[str]) -> Hits:
-        aligned = [align(text, self._ignore_case, self._chinese) for text in texts]
-        text_ends = np.cumsum(np.array([len(spelled) + 1 for spelled, _ in aligned]))
-        marked, markers = _mark(_BETWEEN_TEXTS.join([spelled for spelled, _ in aligned]))
-        found = self._automaton.find_matches_as_indexes(marked)
+    def _find_in_chunk(self, texts: Sequence[str], lengths: npt.NDArray[np.int64]) -> Hits:
+        """Texts whose characters are spelled one by one go together, the few others are aligned each for itself."""
+        is_ascii = np.fromiter(map(str.isascii, texts), bool, len(texts))
+        found, left = [], []
+        # ASCII apart: a quarter of the memory, and the automaton need not count code points.
+        for rows in (np.flatnonzero(is_ascii), np.flatnonzero(~is_ascii)):
+            plain, codes, ends = _plain(texts, rows, self._spelling)
+            row, start, end, entry = self._find_in_codes(codes, ends)
+            found.append(Hits(plain[row], start, end, entry))
+            left.append(np.setdiff1d(rows, plain, assume_unique=True))
+        found.append(self._find_aligned(texts, np.concatenate(left)))
+        hits = Hits(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+        return _leftmost_longest(hits, np.cumsum(lengths) - lengths)
+
+    def _find_aligned(self, texts: Sequence[str], rows: npt.NDArray[np.int64]) -> Hits:
+        aligned = [align(texts[row], self._ignore_case, self._chinese) for row in rows.tolist()]
+        ends = np.cumsum([len(spelled) + 1 for spelled, _ in aligned], dtype=np.int64)
+        firsts = np.append(0, ends)
+        row, start, end, entry = self._find_in_codes(_codes(_BETWEEN_TEXTS.join(s for s, _ in aligned)), ends)
+        # Offsets in the texts as given, of every border of all the spelled ones.
+        border = np.arange(firsts[-1]) - np.repeat(firsts[:-1], np.diff(firsts))
+        for first, (spelled, borders) in zip(firsts.tolist(), aligned, strict=False):
+            if borders is not None:
+                border[first : first + len(spelled) + 1] = borders
+        start, end = border[firsts[row] + start], border[firsts[row] + end]
+        # What ends inside of what was one character is no hit.
+        real = (start >= 0) & (end >= 0)
+        return Hits(rows[row[real]], start[real], end[real], entry[real])
+
+    def _find_in_codes(self, codes: _Codes, ends: npt.NDArray[np.int64]) -> Hits:
+        """Every hit, overlapping ones too, in texts that are one behind the other; ``ends`` are behind them."""
+        marked, markers = _mark(codes)
+        found = self._automaton.find_matches_as_indexes(_text(marked), overlapping=True)
         flat = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found))
         entry, start, end = flat[0::3], flat[1::3], flat[2::3]
         start, end = start + self._leading[entry], end - self._trailing[entry]
         start, end = start - np.searchsorted(markers, start), end - np.searchsorted(markers, end)
-        row = np.searchsorted(text_ends, start, side="right")
-        before = np.concatenate(([0], text_ends))[row]
-        return self._map_back(Hits(row, start - before, end - before, entry), aligned)
-
-    def _map_back(self, hits: Hits, aligned: Sequence[tuple[str, list[int] | None]]) -> Hits:
-        """From offsets in spelled texts to offsets in the texts as given."""
-        moved = [row for row, (_, borders) in enumerate(aligned) if borders is not None]
-        if not moved:
-            return hits
-        firsts, lasts = np.searchsorted(hits.row, moved), np.searchsorted(hits.row, moved, side="right")
-        redone: list[tuple[int, int, int, int]] = []
-        keep = np.ones(len(hits.row), bool)
-        for row, first, last in zip(moved, firsts, lasts, strict=True):
-            spelled, borders = aligned[row]
-            assert borders is not None
-            here = slice(first, last)
-            table = np.array(borders)
-            starts, ends = table[hits.start[here]], table[hits.end[here]]
-            if (starts < 0).any() or (ends < 0).any():
-                # A hit that ends inside of what was one character is none, and may have hidden valid ones.
-                # (Hits that are all valid hide no valid one.)
-                keep[here] = False
-                redone.extend((row, start, end, entry) for start, end, entry in self._look_up(spelled, borders))
-            else:
-                hits.start[here], hits.end[here] = starts, ends
-        if keep.all():
-            return hits
-        columns = np.concatenate([np.array(hits)[:, keep], np.array(redone, np.int64).reshape(-1, 4).T], axis=1)
-        return Hits(*columns[:, np.lexsort((columns[1], columns[0]))])
-
-    def _look_up(self, spelled: str, borders: list[int]) -> Iterator[tuple[int, int, int]]:
-        """The rule by look-ups of every piece between two valid edges: slow, for rare texts."""
-        inside = [_is_word(character) for character in spelled]
-        edges = [
-            at
-            for at, border in enumerate(borders)
-            if border >= 0 and not (0 < at < len(spelled) and inside[at - 1] and inside[at])
-        ]
-        reached = 0
-        for index, start in enumerate(edges):
-            if start < reached:
-                continue
-            for end in reversed(edges[index + 1 : index + 1 + self._longest]):
-                entry = self._index.get(spelled[start:end])
-                if entry is not None:
-                    yield borders[start], borders[end], entry
-                    reached = end
-                    break
+        row = np.searchsorted(ends, start, side="right")
+        before = np.append(0, ends)[row]
+        return Hits(row, start - before, end - before, entry)
 
 
-def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    first = characters = 0
-    for index, text in enumerate(texts):
-        characters += len(text)
-        if characters >= _CHUNK_CHARACTERS:
-            yield texts[first : index + 1]
-            first, characters = index + 1, 0
-    if first < len(texts):
-        yield texts[first:]
+def _leftmost_longest(hits: Hits, firsts: npt.NDArray[np.int64]) -> Hits:
+    """By row and start, without those that overlap one before them; of those that start together the longest.
 
-
-def _mark(text: str) -> tuple[str, npt.NDArray[np.int64]]:
-    """Put a marker at every edge of a word; also returns the markers' offsets in the marked text.
-
-    Lone surrogates, which no automaton takes, become question marks.
+    ``firsts`` are the rows' offsets if they stood one behind the other.
     """
-    codes = np.frombuffer(text.encode("utf-32-le", errors="replace"), np.uint32)
+    start, length = firsts[hits.row] + hits.start, hits.end - hits.start
+    order = np.argsort((start << 32) - length, kind="stable")
+    start, end = start[order], (start + length)[order]
+    keep = np.ones(len(order), bool)
+    keep[1:] = start[1:] >= np.maximum.accumulate(end)[:-1]
+    reached = 0
+    # Only those that overlap one before them need a look, in their order; that one may itself be hidden.
+    for at in np.flatnonzero(~keep).tolist():
+        reached = max(reached, end[at - 1]) if keep[at - 1] else reached
+        keep[at] = start[at] >= reached
+    return Hits(*(column[order[keep]] for column in hits))
+
+
+def _plain(
+    texts: Sequence[str], rows: npt.NDArray[np.int64], spelling: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.int64], _Codes, npt.NDArray[np.int64]]:
+    """Those of the rows that are spelled character by character: their spelled characters, and the end of each."""
+    chosen = [texts[row] for row in rows.tolist()]
+    ends = np.cumsum(np.fromiter(map(len, chosen), np.int64, len(chosen)) + 1)
+    codes = _codes(_BETWEEN_TEXTS.join(chosen))
+    separators = ends[:-1] - 1
+    # The table's low end serves ASCII: what is irregular ends in 0xFF there.
+    codes = np.take(spelling[:128].astype(np.uint8) if codes.itemsize == 1 else spelling, codes)
+    irregular = codes == np.iinfo(codes.dtype).max
+    irregular[1:] |= (codes[1:] == _SPACE) & (codes[:-1] == _SPACE)
+    irregular[separators] = False
+    codes[separators] = ord(_BETWEEN_TEXTS)
+    if not irregular.any():
+        return rows, codes, ends
+    regular = np.ones(len(rows), bool)
+    regular[np.searchsorted(ends, np.flatnonzero(irregular), side="right")] = False
+    return _plain(texts, rows[regular], spelling)
+
+
+def _chunks(lengths: npt.NDArray[np.int64]) -> list[slice]:
+    """Runs of texts of about ``_CHUNK_CHARACTERS``; a text is never cut."""
+    last = np.flatnonzero(np.diff(np.cumsum(lengths) // _CHUNK_CHARACTERS, append=-1)) + 1
+    return [slice(*cut) for cut in pairwise([0, *last.tolist()])]
+
+
+def _mark(codes: _Codes) -> tuple[_Codes, npt.NDArray[np.int64]]:
+    """Put a marker at every edge of a word, and one in place of a single space between two words.
+
+    Also returns the offsets, in the marked text, of those markers that are in no other character's place.
+    """
     inside = np.zeros(len(codes) + 2, bool)
     np.take(_word_characters(), codes, out=inside[1:-1])
     edges = np.flatnonzero(inside[1:] != inside[:-1])
-    markers = edges + np.arange(len(edges))
-    marked = np.empty(len(codes) + len(edges), np.uint32)
-    is_text = np.ones(len(marked), bool)
-    is_text[markers] = False
-    marked[markers] = ord(_MARKER)
-    marked[is_text] = codes
-    return marked.tobytes().decode("utf-32-le"), markers
+    starts, ends = edges[0::2], edges[1::2]
+    # The space between two words: behind the one, before the other.
+    between = (starts[1:] - ends[:-1] == 1) & (codes[ends[:-1]] == _SPACE)
+    spaced = codes.copy()
+    spaced[ends[:-1][between]] = ord(_MARKER)
+    alone = np.ones(len(edges), bool)
+    alone[1:-1] = np.repeat(~between, 2)
+    added = edges[alone]
+    return np.insert(spaced, added, ord(_MARKER)), added + np.arange(len(added))
 
 
-def _is_word(character: str) -> bool:
-    return bool(_word_characters()[ord(character)])
+def _codes(text: str) -> _Codes:
+    """Code points, of ASCII in a byte each; lone surrogates, which no automaton takes, become question marks."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", errors="replace"), np.uint32)
+
+
+def _text(codes: _Codes) -> str:
+    return codes.tobytes().decode("ascii" if codes.itemsize == 1 else "utf-32-le")
 
 
 @cache

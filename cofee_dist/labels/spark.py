@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ import pyarrow as pa
 from cofee_dist.config import Labels, Task
 from cofee_dist.corpus.spark_jobs import spoken_errors
 from cofee_dist.corpus.spark_paths import to_read, to_write
-from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
+from cofee_dist.labels.gazetteer import ENTRIES, Gazetteer, read_gazetteers
 from cofee_dist.labels.match_report import match_report, require_matches
+from cofee_dist.labels.never_hit import write_never_hit
 from cofee_dist.labels.normalise import base_titles, normalise_array
 from cofee_dist.schemas import KEY
 
@@ -66,12 +68,16 @@ def type_anchors(
     tell(1, _STEPS)
     sentences = spark.read.parquet(to_read(sentences_path)).select(*KEY, "text", "anchors")
     read = sentences.agg(F.count("*"), F.sum(F.size("anchors"))).collect()[0]
-    matched = _match(spark, _anchor_names(sentences, labels), gazetteer).persist()
+    # A file: what goes through Spark's session has to fit in the JVM.
+    entries = Path(ledger_path).resolve() / "_gazetteer"
+    gazetteer.write(entries)
+    matched = _match(spark, _anchor_names(sentences, labels), gazetteer, entries).persist()
     try:
         named = matched.select(F.explode("hits.name").alias("name")).groupBy("name").count().toArrow()
         hits = dict(zip(*(column.to_pylist() for column in named.columns), strict=True))
         report = match_report(gazetteer, hits, read[1] or 0)
         require_matches(report, gazetteer, labels)
+        write_never_hit(gazetteer, hits, report, Path(ledger_path))
         labelled = matched.select(*KEY, "entities").where(F.size("entities") > 0)
         counts = {
             "sentences": read[0],
@@ -86,6 +92,7 @@ def type_anchors(
         output.parquet(to_write(Path(ledger_path) / "iteration=0"))
     finally:
         matched.unpersist()
+        shutil.rmtree(entries, ignore_errors=True)
     tell(_STEPS, _STEPS)
     return counts, report
 
@@ -128,12 +135,13 @@ def _normalisers(labels: Labels) -> tuple[Callable[..., Column], Callable[..., C
     return arrow_udf(normalised, "string"), arrow_udf(normalised_base, "string")  # type: ignore[call-overload]
 
 
-def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer) -> DataFrame:
+def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer, entries: Path) -> DataFrame:
     """One row for each sentence with an anchor that an entry names: key, hits (with start, end, name), entities."""
     from pyspark.sql import functions as F
 
-    kinds = list(dict.fromkeys(types for _, types in gazetteer.names()))
-    joined = anchor_names.join(_entry_table(spark, gazetteer, kinds), "name", "inner")
+    table = spark.read.parquet(to_read(entries / ENTRIES))
+    table = F.broadcast(table) if len(gazetteer.names) <= _BROADCAST_ENTRIES else table
+    joined = anchor_names.join(table, "name", "inner")
     hit = F.struct("start", "end", "rank", "name", "kind")
     found = joined.groupBy(*KEY).agg(F.array_sort(F.collect_list(hit)).alias("found"))
 
@@ -142,7 +150,8 @@ def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer) -
         before = F.get("found", at - 1)
         return (at == 0) | (hit.start != before.start) | (hit.end != before.end)
 
-    types_of = F.array(*(F.array(*map(F.lit, types)).cast("array<string>") for types in kinds))
+    labels_of = gazetteer.labels_of_kind
+    types_of = F.array(*(F.array(*map(F.lit, types)).cast("array<string>") for types in labels_of))
     weak = F.lit("gazetteer").alias("source"), F.lit(1.0).cast("float").alias("score")
 
     def entities(hit: Column) -> Column:
@@ -153,17 +162,3 @@ def _match(spark: SparkSession, anchor_names: DataFrame, gazetteer: Gazetteer) -
 
     hits = found.select(*KEY, F.filter("found", names_anchor).alias("hits"))
     return hits.select(*KEY, "hits", F.array_sort(F.flatten(F.transform("hits", entities))).alias("entities"))
-
-
-def _entry_table(spark: SparkSession, gazetteer: Gazetteer, kinds: Sequence[tuple[str, ...]]) -> DataFrame:
-    """Entries as name and kind, which is the index of their types in ``kinds``."""
-    from pyspark.sql import functions as F
-
-    names = dict(gazetteer.names())
-    numbers = {types: number for number, types in enumerate(kinds)}
-    columns = {
-        "name": pa.array(names.keys(), pa.string()),
-        "kind": pa.array((numbers[types] for types in names.values()), pa.int32()),
-    }
-    table = spark.createDataFrame(pa.table(columns))
-    return F.broadcast(table) if len(names) <= _BROADCAST_ENTRIES else table

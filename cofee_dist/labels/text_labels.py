@@ -23,11 +23,13 @@ class TextLabeller:
 
     def __init__(self, gazetteer: Gazetteer) -> None:
         self._matcher = Matcher(gazetteer)
-        # The types of entry i, by name, are those numbered _types[_firsts[i]] to _types[_firsts[i + 1] - 1].
+        self._kinds = gazetteer.kinds
+        # The types of kind k, by name, are those numbered _types[_firsts[k]] to _types[_firsts[k + 1] - 1].
+        labels = gazetteer.labels_of_kind
         self._names = pa.array(sorted(gazetteer.counts), pa.string())
         numbers = {name: number for number, name in enumerate(self._names.to_pylist())}
-        self._types = np.array([numbers[name] for types in self._matcher.types for name in sorted(types)], np.int32)
-        self._firsts = np.cumsum([0, *map(len, self._matcher.types)])
+        self._types = np.array([numbers[name] for types in labels for name in sorted(types)], np.int32)
+        self._firsts = np.cumsum([0, *map(len, labels)])
 
     def label(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Those sentences of a batch (with a key and text) that name an entry, as TEXT_LABELS.
@@ -43,8 +45,9 @@ class TextLabeller:
 
     def _entities(self, hits: Hits) -> tuple[pa.StructArray, npt.NDArray[np.int64]]:
         """An entity for each type of each hit, and the row that it belongs to."""
-        firsts = self._firsts[hits.entry]
-        times = self._firsts[hits.entry + 1] - firsts
+        kinds = self._kinds[hits.entry]
+        firsts = self._firsts[kinds]
+        times = self._firsts[kinds + 1] - firsts
         hit = np.repeat(np.arange(len(times)), times)
         # How many of its hit's entities come before an entity: 0 for the first, then 1, 2 …
         before = np.arange(len(hit)) - np.repeat(np.cumsum(times) - times, times)

@@ -19,6 +19,7 @@ from cofee_dist.pipeline.evaluation import SCORES, TRAINED_BY, main_system, syst
 from cofee_dist.pipeline.models import load_model
 from cofee_dist.pipeline.runner import Runner
 from cofee_dist.report.collect import matches_from_labels, system_from_score
+from cofee_dist.report.matches_page import MATCHES_HTML, MATCHES_JSON
 from cofee_dist.report.schema import (
     CorpusCounts,
     Published,
@@ -54,6 +55,7 @@ def collect(runner: Runner, next_lines: tuple[str, ...]) -> Report:
         files={
             "report": str(folder / "report.html"),
             "numbers": str(folder / "report.json"),
+            "word lists": str(folder / "labels" / MATCHES_HTML),
             "model": str(folder / "model"),
         },
         next=next_lines,
@@ -83,7 +85,7 @@ def _run(runner: Runner) -> Run:
         corpus=_corpus(manifests["corpus"].counts) if "corpus" in manifests else None,
         texts=_texts(manifests["texts"].counts) if "texts" in manifests else None,
         labels=manifests["labels"].counts["labels"],
-        matches=matches_from_labels(read_json(config.run_folder / "labels" / "matches.json")),
+        matches=matches_from_labels(read_json(config.run_folder / "labels" / MATCHES_JSON)),
     )
 
 

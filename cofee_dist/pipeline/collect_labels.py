@@ -12,7 +12,8 @@ from cofee_dist.config import Config
 from cofee_dist.evaluate.clusters import contingency, normalised_mutual_information, purity
 from cofee_dist.evaluate.readers import read_truth
 from cofee_dist.evaluate.recovery import recovery
-from cofee_dist.labels.ledger import counts_by_type, diff, iterations, read_iteration, to_sentences
+from cofee_dist.labels.changes import by_type, compare
+from cofee_dist.labels.ledger import iterations, read_iteration, to_sentences
 from cofee_dist.mining.assignments import read_entities
 from cofee_dist.report.collect import clusters_from_tables
 from cofee_dist.report.schema import Clusters, Iteration, Picking
@@ -22,16 +23,15 @@ from cofee_dist.train.stage_fet import clusters_path
 def picking_of(config: Config, folder: Path, counts: Mapping[str, Any]) -> Picking:
     """The rounds of self-picking, with what they recovered where truth is known."""
     ledger = folder / "labels"
-    tables = {at: read_iteration(ledger, at) for at in iterations(ledger)}
     truth = read_truth(config.evaluation.truth) if config.evaluation.truth else None
     rows, missing = [], None
-    for at, table in tables.items():
+    for at in iterations(ledger):
         scores = [row for row in counts["history"] if row["label_iteration"] == at]
         best: Mapping[str, Any] = max(scores, key=lambda row: row["validation_f1"], default={})
-        change = diff(tables[at - 1] if at else table, table)
+        change = compare(ledger, max(0, at - 1), at)
         known: dict[str, Any] = {}
         if truth is not None:
-            found = recovery(*_beside_truth(tables[0], table, truth))
+            found = recovery(*_beside_truth(read_iteration(ledger, 0), read_iteration(ledger, at), truth))
             missing = found.missing
             known = {
                 "recovered_missing": found.recovered,
@@ -44,10 +44,10 @@ def picking_of(config: Config, folder: Path, counts: Mapping[str, Any]) -> Picki
                 precision=100 * best["validation_p"] if best else None,
                 recall=100 * best["validation_r"] if best else None,
                 f1=100 * best["validation_f1"] if best else None,
-                labels=counts_by_type(table),
-                added=change.added.num_rows,
-                dropped=change.dropped.num_rows,
-                kept=change.kept.num_rows,
+                labels=by_type(change.added + change.kept),
+                added=change.added.total(),
+                dropped=change.dropped.total(),
+                kept=change.kept.total(),
                 **known,
             )
         )

@@ -13,6 +13,7 @@ from cofee_dist.errors import UserError
 from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.progress import StageProgress, count
 from cofee_dist.pipeline.runner import Runner
+from cofee_dist.report.matches_page import MATCHES_HTML, write_matches
 
 HELD_OUT = "held_out.jsonl"
 #: What of ``corpus`` decides which sentences of texts are kept.
@@ -129,8 +130,7 @@ def labels_stage(runner: Runner, engine: Spark, source: str) -> Path:
     }
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
-        from cofee_dist.artifacts import write_json
-        from cofee_dist.labels.ledger import counts_by_type, read_iteration
+        from cofee_dist.labels.changes import by_type, count_labels
         from cofee_dist.labels.spark import type_anchors
         from cofee_dist.labels.spark_texts import label_texts
 
@@ -138,12 +138,15 @@ def labels_stage(runner: Runner, engine: Spark, source: str) -> Path:
         sentences = config.run_folder / source / "sentences"
         with engine.session() as session:
             counts, report = label(session, sentences, folder, config.task, config.labels, shown.update)
-        write_json(folder / "matches.json", report)
+        write_matches(report, folder, config.name)
         held_out = _hold_out(folder, config) if hold_out else 0
-        labels = counts_by_type(read_iteration(folder, 0))
+        labels = by_type(count_labels(folder, 0)[1])
         return {**counts, "held_out_sentences": held_out, "labels": labels}
 
-    return runner.stage("labels", settings, inputs, build, _tell_labels)
+    def tell(counts: Mapping[str, Any]) -> str:
+        return f"{_tell_labels(counts)} · {config.run_folder / 'labels' / MATCHES_HTML}"
+
+    return runner.stage("labels", settings, inputs, build, tell)
 
 
 def _tell_labels(counts: Mapping[str, Any]) -> str:

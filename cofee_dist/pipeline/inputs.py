@@ -11,17 +11,19 @@ from cofee_dist.corpus.dump_location import dump_digest
 from cofee_dist.corpus.text_files import check_texts
 from cofee_dist.errors import UserError
 from cofee_dist.evaluate.readers import read_labelled
-from cofee_dist.labels.gazetteer import read_gazetteers
+from cofee_dist.labels.gazetteer_files import check_entries
 
 
 def check_inputs(config: Config) -> None:
-    """Open every file that the run will read: heads of dumps and texts, gazetteers and labelled sentences as a whole.
+    """Open every file that the run will read: heads of dumps, texts and long tables, the rest as a whole.
 
     Raises:
         UserError: The first that is missing, is not what it should be, or does not fit the task.
     """
     check_sources(config)
-    read_gazetteers(config.task, config.labels)
+    for entity_type in config.task.types.values():
+        for gazetteer in entity_type.gazetteers:
+            check_entries(gazetteer)
     evaluation = config.evaluation
     for what, file in (("validation", evaluation.validation), ("test", evaluation.test)):
         if file is not None:

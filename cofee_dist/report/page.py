@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cofee_dist.report import captions, text
 from cofee_dist.report.colours import Swatch, stage_swatches, system_swatches, type_swatches
@@ -12,41 +12,62 @@ from cofee_dist.report.figures import MOST_CLUSTERS, figures
 from cofee_dist.report.highlight import pieces
 from cofee_dist.report.schema import Report, Run
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
 #: Clusters whose cards are open; the others wait behind a click.
 OPEN_CARDS = 12
 _HERE = Path(__file__).parent
 
 
-def render_page(report: Report) -> str:
-    """The whole page, as text."""
+def environment() -> Environment:
+    """Where the templates of every page lie, with the filters that they share."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(
+    made.filters.update(
         score=text.score, count=text.count, duration=text.duration, shorten=text.shorten, signed=text.signed
     )
+    return made
+
+
+def style_sheet() -> Markup:
+    """The styles that every page holds."""
+    from markupsafe import Markup
+
+    return Markup((_HERE / "report.css").read_text(encoding="utf-8"))
+
+
+def render_page(report: Report) -> str:
+    """The whole page, as text."""
+    from markupsafe import Markup
+
     drawn = {name: svg and Markup(svg) for name, svg in figures(report).items()}  # our own SVG, its text escaped
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        run=report.run,
-        css=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
-        figures=drawn,
-        headline=captions.headline(report),
-        captions=captions,
-        best=captions.best_f1(report),
-        paper={system.name: system for system in report.paper.systems} if report.paper else {},
-        swatches=_swatches(report),
-        drawn_types=_drawn_types(report),
-        pieces=pieces,
-        plural=text.plural,
-        open_cards=OPEN_CARDS,
-        most_clusters=MOST_CLUSTERS,
-        facts=facts(report),
-        **_rows(report.run),
-        clusters=sorted(report.clusters.clusters, key=lambda c: (-c.size, c.id)) if report.clusters else [],
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            run=report.run,
+            css=style_sheet(),
+            figures=drawn,
+            headline=captions.headline(report),
+            captions=captions,
+            best=captions.best_f1(report),
+            paper={system.name: system for system in report.paper.systems} if report.paper else {},
+            swatches=_swatches(report),
+            drawn_types=_drawn_types(report),
+            pieces=pieces,
+            plural=text.plural,
+            open_cards=OPEN_CARDS,
+            most_clusters=MOST_CLUSTERS,
+            facts=facts(report),
+            **_rows(report.run),
+            clusters=sorted(report.clusters.clusters, key=lambda c: (-c.size, c.id)) if report.clusters else [],
+        )
     )
 
 

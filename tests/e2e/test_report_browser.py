@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 
+from cofee_dist.report.matches_page import render_matches
 from cofee_dist.report.write import write_report
 from tests.unit.report.samples import ALL
+from tests.unit.report.test_matches_page import sample
 
 pytestmark = pytest.mark.browser
+
+MATCHES = ("matches of anchors", "matches of text")
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -75,7 +79,10 @@ def look(folder: Path, name: str, width: int, *flags: str) -> dict[str, Any]:
     """Open a sample's page in a frame of that width and return what the probe measured there."""
     if CHROMIUM is None:
         pytest.skip("no chromium in PATH")
-    page = write_report(ALL[name](), folder)[1].read_text(encoding="utf-8")
+    if name in MATCHES:
+        page = render_matches(sample(of_text=name == "matches of text"), name)
+    else:
+        page = write_report(ALL[name](), folder)[1].read_text(encoding="utf-8")
     page = page.replace("<head>", f"<head>{POLICY}", 1).replace("</body>", f"{PROBE}</body>", 1)
     (folder / "probed.html").write_text(page, encoding="utf-8")
     wrapper = folder / "wrapper.html"
@@ -103,6 +110,16 @@ def test_page_fits_and_fetches_nothing(tmp_path: Path, name: str, width: int) ->
     assert found["figures"]
     assert all(wide > 250 and high > 60 for wide, high in found["figures"])
     assert found["smallest"] >= 8
+
+
+@pytest.mark.parametrize("width", [420, 1200])
+@pytest.mark.parametrize("name", MATCHES)
+def test_the_page_of_the_word_lists_fits_and_fetches_nothing(tmp_path: Path, name: str, width: int) -> None:
+    found = look(tmp_path, name, width)
+    assert (found["refused"], found["requests"]) == ([], [])
+    assert found["scrollWidth"] <= width
+    for shown in ("Never met", "Nobody 0", "1,200", "PER, LO/C, ORG"):
+        assert shown in found["text"]
 
 
 def test_real_content_is_rendered(tmp_path: Path) -> None:

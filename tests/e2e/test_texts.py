@@ -12,7 +12,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from cofee_dist.report.inspect import inspect_labels, inspect_run
+from cofee_dist.report.inspect import inspect_run
+from cofee_dist.report.inspect_labels import LabelsView
 from tests.e2e.test_pipeline import cofee
 
 pytestmark = [pytest.mark.spark, pytest.mark.ray, pytest.mark.timeout(300)]
@@ -77,7 +78,7 @@ def test_a_run_without_dumps_has_no_esi_and_says_so(folder: Path) -> None:
     assert "Wikipedia" not in (run / "model" / "README.md").read_text()
 
     console = Console(record=True, file=io.StringIO())
-    console.print(inspect_run(run), inspect_labels(run, 0))
+    console.print(inspect_run(run), LabelsView(run, 0).show())
     told = console.export_text()
     assert "texts" in told
     assert "gazetteer" in told

@@ -14,8 +14,10 @@ from cofee_dist.config import EntityType, Labels, Task
 from cofee_dist.errors import UserError
 from cofee_dist.labels import ledger
 from cofee_dist.labels.gazetteer import read_gazetteers
+from cofee_dist.labels.matcher import Matcher
 from cofee_dist.labels.normalise import normalise
 from cofee_dist.labels.spark import type_anchors
+from cofee_dist.labels.spark_texts import label_texts
 from cofee_dist.schemas import SENTENCES, Entity, LabelledSentence
 
 pytestmark = pytest.mark.spark
@@ -89,7 +91,7 @@ def _task(folder: Path, entries: dict[str, list[str]]) -> Task:
 
 
 def _oracle(rows: list[dict[str, Any]], task: Task, labels: Labels) -> tuple[list[LabelledSentence], Counter[str]]:
-    gazetteer = dict(read_gazetteers(task, labels).names())
+    gazetteer = dict(read_gazetteers(task, labels).items())
     expected, hits = [], Counter[str]()
     for row in sorted(rows, key=lambda row: (row["page_id"], row["sentence_index"])):
         entities = []
@@ -150,6 +152,60 @@ def test_a_shuffled_join_gives_the_same_files(
     finally:
         spark.conf.set("spark.sql.autoBroadcastJoinThreshold", threshold)
     assert ledger.read_iteration(tmp_path, 0).equals(ledger.read_iteration(tmp_path / "shuffled", 0))
+
+
+@pytest.mark.parametrize("source", ["anchors", "text"])
+def test_labels_do_not_depend_on_how_the_work_is_cut(
+    spark: Any, sentences_path: Path, task: Task, tmp_path: Path, source: Any
+) -> None:
+    label = type_anchors if source == "anchors" else label_texts
+    labels = Labels(match_on="both", source=source, ambiguity="drop", ignore_case=True)
+    counts, report = label(spark, sentences_path, tmp_path / "one", task, labels)
+    rows = _sentences()
+    (tmp_path / "many").mkdir()
+    for part in range(7):
+        some = rows[len(rows) - 1 - part :: -7]
+        pq.write_table(pa.Table.from_pylist(some, schema=SENTENCES), tmp_path / "many" / f"part-{part}.parquet")
+    partitions = spark.conf.get("spark.sql.shuffle.partitions")
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    try:
+        again = label(spark, tmp_path / "many", tmp_path / "other", task, labels)
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", partitions)
+    assert again == (counts, report)
+    found = ledger.read_iteration(tmp_path / "one", 0)
+    assert found.num_rows
+    assert ledger.read_iteration(tmp_path / "other", 0).equals(found)
+    of_type = report["types"]["ORG"]["never_hit"]
+    assert (tmp_path / "one" / of_type["file"]).read_text(encoding="utf-8").splitlines() == of_type["examples"]
+    assert not list(tmp_path.glob("*/_gazetteer"))
+
+
+@pytest.mark.parametrize("ambiguity", ["keep_all", "drop"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"ignore_case": True, "chinese": "simplified"}, {"chinese": "traditional"}],
+    ids=["plain", "folded", "traditional"],
+)  # fmt: skip
+def test_text_is_labelled_as_one_matcher_labels_it(
+    spark: Any, sentences_path: Path, task: Task, tmp_path: Path, ambiguity: Any, settings: dict[str, Any]
+) -> None:
+    labels = Labels(source="text", ambiguity=ambiguity, **settings)
+    label_texts(spark, sentences_path, tmp_path, task, labels)
+    rows = sorted(_sentences(), key=lambda row: (row["page_id"], row["sentence_index"]))
+    found = Matcher(read_gazetteers(task, labels)).find_all([row["text"] for row in rows])
+    expected = [
+        LabelledSentence(row["text"], tuple(sorted(e, key=lambda e: (e.start, e.end, e.type))), row["page_id"],
+                         row["sentence_index"])
+        for row, e in zip(rows, found, strict=True) if e
+    ]  # fmt: skip
+    assert ledger.to_sentences(ledger.read_iteration(tmp_path, 0)) == expected
+    surfaces = {row.text[e.start : e.end] for row in expected for e in row.entities}
+    assert {"Mozart", "New\u00a0York", "A\u030angström"} - surfaces == (
+        {"A\u030angström"} if ambiguity == "drop" else set()
+    )
+    assert ("东京" in surfaces) == ("chinese" in settings)
+    assert ({"STRASSE", "nasa"} <= surfaces) == ("ignore_case" in settings)
+    assert ("Paris" in surfaces) == (ambiguity == "keep_all")
 
 
 def test_steps_are_told_and_a_second_run_replaces_the_first(

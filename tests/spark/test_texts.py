@@ -52,7 +52,7 @@ def task(tmp_path: Path) -> Task:
 
 def brute_force(gazetteer: Gazetteer, text: str) -> tuple[list[Entity], Counter[str]]:
     """Leftmost-longest by trying every piece of the text from one word to another."""
-    names, found, hits, at = dict(gazetteer.names()), [], Counter[str](), 0
+    names, found, hits, at = dict(gazetteer.items()), [], Counter[str](), 0
     words = [word.span() for word in re.finditer(r"\w+", text)]
     for start, _ in words:
         ends = [end for _, end in reversed(words) if end > start >= at and normalise(text[start:end]) in names]

@@ -32,11 +32,12 @@ def test_ambiguous_entries_are_kept_or_dropped(tmp_path: Path) -> None:
     task = _task(tmp_path, PER=b"Paris\nAda", LOC=b"Troy\nparis\nParis")
     kept = read_gazetteers(task, Labels())
     assert kept.entries["Paris"] == ("PER", "LOC")
-    assert dict(kept.ambiguous) == {"Paris": ("PER", "LOC")}
+    assert kept.look_up(["Paris", "Ada", "none"]) == {"Paris": 2, "Ada": 0}
+    assert kept.types_of_kind == (("PER",), ("LOC",), ("PER", "LOC"))
     assert kept.counts["LOC"] == TypeCounts(entries=3, duplicates=0, ambiguous=1)
     dropped = read_gazetteers(task, Labels(ambiguity="drop", ignore_case=True))
     assert dict(dropped.entries) == {"ada": ("PER",), "troy": ("LOC",)}
-    assert dict(dropped.names()) == {"ada": ("PER",), "troy": ("LOC",), "paris": ()}
+    assert dict(dropped.items()) == {"ada": ("PER",), "troy": ("LOC",), "paris": ()}
     assert dropped.counts["LOC"] == TypeCounts(entries=2, duplicates=1, ambiguous=1)
 
 
@@ -82,7 +83,9 @@ def test_merging_equals_sets(lists: dict[str, list[str]], ignore_case: bool, amb
     for entry in set().union(*sets.values()):
         types = tuple(name for name in lists if entry in sets[name])
         assert gazetteer.entries.get(entry) == (types if len(types) == 1 or ambiguity == "keep_all" else None)
-        assert (entry in gazetteer.ambiguous) == (len(types) > 1)
+        assert gazetteer.types_of_kind[gazetteer.look_up([entry])[entry]] == types
+    in_order = dict.fromkeys(normalise(word, ignore_case) for list_ in lists.values() for word in list_)
+    assert gazetteer.names.to_pylist() == [entry for entry in in_order if entry]
     for name, counts in gazetteer.counts.items():
         others = set().union(*(sets[other] for other in lists if other != name))
         lines = sum(bool(normalise(word)) for word in lists[name])

@@ -18,7 +18,7 @@ from cofee_dist.config import EntityType, Labels, Task
 from cofee_dist.config_gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
-from cofee_dist.labels.gazetteer_files import read_entries
+from cofee_dist.labels.gazetteer_files import check_entries, read_blocks, read_entries
 
 
 def _read(folder: Path, name: str, content: str | bytes, **settings: Any) -> list[str]:
@@ -31,6 +31,10 @@ def _told(folder: Path, name: str, content: str | bytes, **settings: Any) -> str
     """The error, which must name the file and, but for what is wrong with a whole file, the line."""
     with pytest.raises(UserError) as caught:
         _read(folder, name, content, **settings)
+    for read in (check_entries, lambda file: list(read_blocks(file))):
+        with pytest.raises(UserError) as again:
+            read(GazetteerFile(path=str(folder / name), **settings))
+        assert str(again.value) == str(caught.value)
     assert str(caught.value.where).startswith(str(folder / name))
     assert caught.value.fix
     return str(caught.value).replace(str(folder / name), name)
@@ -125,6 +129,23 @@ def test_mistakes(tmp_path: Path, name: str, content: str | bytes, settings: dic
     told = _told(tmp_path, name, content, **settings)
     for part in parts:
         assert part in told
+
+
+def test_lines_are_the_same_wherever_blocks_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["\ufeffAda", "", " Bob Ray ", "x" * 7, "é\u2028ü", "end"]
+    (tmp_path / "a.txt").write_bytes("\r\n".join(lines).encode())
+    (tmp_path / "b.txt").write_bytes(b"Ada\nBob\nC\0D\nE")
+    for size in range(1, 12):
+        monkeypatch.setattr("cofee_dist.labels.gazetteer_lines._BLOCK_CHARACTERS", size)
+        monkeypatch.setattr("cofee_dist.labels.gazetteer_files._BLOCK", size)
+        file = GazetteerFile(path=str(tmp_path / "a.txt"))
+        assert list(read_entries(file)) == ["Ada", "Bob Ray", "x" * 7, "é\u2028ü", "end"]
+        blocks = [entry.strip() for block in read_blocks(file) for entry in block.to_pylist()]
+        assert list(filter(None, blocks)) == list(read_entries(file))
+        check_entries(file)
+        for read in (read_entries, read_blocks):
+            with pytest.raises(UserError, match=r"zero bytes[\s\S]*b\.txt:3"):
+                list(read(GazetteerFile(path=str(tmp_path / "b.txt"))))
 
 
 def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:

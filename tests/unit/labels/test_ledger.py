@@ -77,13 +77,6 @@ def _killed(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_counts() -> None:
-    table = ledger.from_sentences(SENTENCES)
-    assert ledger.counts_by_type(table) == {"LOC": 2, "PER": 2}
-    assert ledger.counts_by_source(table) == {"gazetteer": 3, "picked": 1}
-    assert ledger.counts_by_type(LABELS.empty_table()) == {}
-
-
 def test_spans_of_a_sliced_and_chunked_table() -> None:
     table = ledger.from_sentences(SENTENCES)
     chunked = pa.concat_tables([table.slice(2), table.slice(0, 2)])

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cofee_dist.config import EntityType, Labels, Task
+from cofee_dist.config import Chinese, EntityType, Labels, Task
 from cofee_dist.labels import matcher as module
-from cofee_dist.labels.gazetteer import Gazetteer, build_gazetteer, read_gazetteers
+from cofee_dist.labels.gazetteer import build_gazetteer, read_gazetteers
 from cofee_dist.labels.matcher import Matcher
 from cofee_dist.labels.normalise import align, normalise
 from cofee_dist.schemas import Entity
 
 
-def _matcher(*entries: str, ignore_case: bool = False) -> Matcher:
-    return Matcher(build_gazetteer({"T": entries}, Labels(ignore_case=ignore_case)))
+def _matcher(*entries: str, ignore_case: bool = False, chinese: Chinese = "none") -> Matcher:
+    return Matcher(build_gazetteer({"T": entries}, Labels(ignore_case=ignore_case, chinese=chinese)))
 
 
 def _surfaces(matcher: Matcher, text: str) -> list[str]:
@@ -71,7 +71,7 @@ def test_types_of_ambiguous_entries() -> None:
 
 
 def test_no_entries_no_hits() -> None:
-    assert Matcher(Gazetteer({}, {}, {}, {})).find_all(["a", ""]) == [[], []]
+    assert Matcher(build_gazetteer({}, Labels())).find_all(["a", ""]) == [[], []]
 
 
 def _is_word(character: str) -> bool:
@@ -79,9 +79,9 @@ def _is_word(character: str) -> bool:
     return not unspaced and (character.isalnum() or unicodedata.category(character).startswith("M"))
 
 
-def _brute_force(matcher: Matcher, text: str, ignore_case: bool) -> list[tuple[int, int]]:
+def _brute_force(matcher: Matcher, text: str, ignore_case: bool, chinese: Chinese = "none") -> list[tuple[int, int]]:
     """Try every piece of the text between two characters that survive normalisation as they are."""
-    spelled, borders = align(text, ignore_case)
+    spelled, borders = align(text, ignore_case, chinese)
     borders = list(range(len(text) + 1)) if borders is None else borders
 
     def is_edge(at: int) -> bool:
@@ -98,19 +98,24 @@ def _brute_force(matcher: Matcher, text: str, ignore_case: bool) -> list[tuple[i
     return found
 
 
-ALPHABET = "aabbA .-'東京か\u3099\u0301é½㎡ﬁ2m\u00a0서😀ßİ"
+ALPHABET = "aabbA .-'東东京發发髮か\u3099\u0301é½㎡ﬁ2m\u00a0서😀ßİ"
 pieces = st.text(st.sampled_from(ALPHABET), min_size=1, max_size=4)
 text_pieces = st.text(st.sampled_from(ALPHABET), max_size=14)
 
 
-@given(st.lists(pieces, min_size=1, max_size=8), st.lists(text_pieces), st.booleans())
-@example(["a", "a b"], ["a bb", "a b"], False)
-def test_hits_equal_brute_force(entries: list[str], texts: list[str], ignore_case: bool) -> None:
-    matcher = _matcher(*entries, ignore_case=ignore_case)
+@given(
+    st.lists(pieces, min_size=1, max_size=8), st.lists(text_pieces), st.booleans(),
+    st.sampled_from(["none", "simplified", "traditional"]),
+)  # fmt: skip
+@example(["a", "a b"], ["a bb", "a b"], False, "none")
+@example(["a", "a a"], ["a a a"], False, "none")
+@example(["a(b", "a"], ["a (b", "a(b"], False, "none")
+def test_hits_equal_brute_force(entries: list[str], texts: list[str], ignore_case: bool, chinese: Chinese) -> None:
+    matcher = _matcher(*entries, ignore_case=ignore_case, chinese=chinese)
     for text, found in zip(texts, matcher.find_all(texts), strict=True):
-        assert [(entity.start, entity.end) for entity in found] == _brute_force(matcher, text, ignore_case)
+        assert [(entity.start, entity.end) for entity in found] == _brute_force(matcher, text, ignore_case, chinese)
         for entity in found:
-            assert normalise(text[entity.start : entity.end], ignore_case) in matcher.entries
+            assert normalise(text[entity.start : entity.end], ignore_case, chinese) in matcher.entries
 
 
 @given(st.lists(pieces, min_size=1, max_size=5), st.lists(st.text(st.sampled_from(ALPHABET), max_size=9)))

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cofee_dist.labels.normalise import align, base_titles, normalise, normalise_array
+from cofee_dist.labels.normalise import (
+    IRREGULAR,
+    align,
+    base_titles,
+    normalise,
+    normalise_array,
+    spelling_table,
+)
 
 #: Characters that normalisation moves: composing, growing, shrinking, odd spaces, cases of other lengths.
 TRICKY = (
@@ -84,6 +91,22 @@ def test_every_code_point_aligns_alone(ignore_case: bool) -> None:
         spelled, borders = align(character, ignore_case)
         assert spelled.strip() == normalise(character, ignore_case), hex(code)
         assert (borders or [0, 1])[-1] == 1, hex(code)
+
+
+@pytest.mark.parametrize("ignore_case", [False, True])
+def test_the_table_spells_a_character_as_alignment_does(ignore_case: bool) -> None:
+    table = spelling_table(ignore_case, "simplified")
+    irregular = []
+    for code in (*range(0x3100), *range(0x4E00, 0x5200), *range(0xF900, 0x10000), 0x1F600, 0x2F800, 0xE0101):
+        if 0xD800 <= code < 0xE000:
+            continue
+        spelled, _ = align(chr(code), ignore_case, "simplified")
+        if table[code] == IRREGULAR:
+            irregular.append(chr(code))
+        else:
+            assert chr(table[code]) == spelled, hex(code)
+    assert {"\t", "\u00a8", "½", "ﬁ", "\u0301", "\u3099", "\u1161"} <= set(irregular)
+    assert not {"a", " ", "\u00a0", "é", "東", "，", "Ａ"} & set(irregular)
 
 
 def test_a_character_that_grows_has_no_border_inside() -> None:

@@ -45,7 +45,7 @@ def test_every_label_names_an_entry_of_its_type_and_none_is_lost(
     found.validate(full=True)
     assert found.schema.equals(TEXT_LABELS)
 
-    names = list(gazetteer.names())
+    names = list(gazetteer.items())
     rows = {row["sentence_index"]: row for row in found.to_pylist()}
     assert list(rows) == sorted(rows)
     for row in rows.values():
@@ -69,4 +69,4 @@ def test_what_is_dropped_hits_without_a_label() -> None:
     gazetteer = build_gazetteer(LISTS, Labels(ambiguity="drop"))
     (row,) = TextLabeller(gazetteer).label(batch(["none", "To Paris."])).to_pylist()
     assert (row["sentence_index"], row["entities"]) == (1, [])
-    assert [list(gazetteer.names())[hit] for hit in row["hits"]] == [("Paris", ())]
+    assert [list(gazetteer.items())[hit] for hit in row["hits"]] == [("Paris", ())]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from rich.console import Console
 from cofee_dist.artifacts import StageFolder
 from cofee_dist.errors import UserError
 from cofee_dist.labels.ledger import write_iteration
-from cofee_dist.report.inspect import inspect_changes, inspect_labels, inspect_run
+from cofee_dist.report.inspect import inspect_run
+from cofee_dist.report.inspect_labels import LabelsView
 from cofee_dist.schemas import Entity, LabelledSentence
 
 PARIS = "Ada [x] moved to Paris in 1852."
@@ -73,32 +75,59 @@ def test_labels_by_iteration_and_type(run: Path) -> None:
 
 
 def test_a_label_is_traced_to_its_source(run: Path) -> None:
-    text = printed(inspect_labels(run, 1))
+    text = printed(LabelsView(run, 1).show())
     assert PARIS in text
     assert "page 7, sentence 0" in text
     assert "PER Ada  picked, score 0.62" in text
     assert "LOC Paris  gazetteer\n" in text
-    assert "PER" not in printed(inspect_labels(run, 0))
+    assert "PER" not in printed(LabelsView(run, 0).show())
 
 
 def test_labels_of_one_surface_and_a_limit(run: Path) -> None:
-    text = printed(inspect_labels(run, 1, surface="Ada"))
+    text = printed(LabelsView(run, 1).show(surface="Ada"))
     assert PARIS in text
     assert LYON not in text
-    assert "no label on 'Rome'" in printed(inspect_labels(run, 1, surface="Rome"))
-    limited = printed(inspect_labels(run, 1, limit=1))
+    assert "no label on 'Rome'" in printed(LabelsView(run, 1).show(surface="Rome"))
+    limited = printed(LabelsView(run, 0).show(limit=1))
     assert LYON not in limited
     assert "the first 1 are shown" in limited
 
 
 def test_what_an_iteration_added_and_dropped(run: Path) -> None:
-    text = printed(inspect_changes(run, 1))
-    assert "iteration 1 against 0: 2 added, 1 dropped, 1 kept" in text
-    added, dropped = text.split("dropped\n")
-    assert f"PER {PARIS}  picked, score 0.62" in added
-    assert f"LOC {LYON}  picked, score 0.50" in added
-    assert f"ORG {LYON}  gazetteer" in dropped
-    assert "… and 1 more" in printed(inspect_changes(run, 1, limit=1))
+    text = printed(LabelsView(run).show())
+    assert text == printed(LabelsView(run, 1, 0).show_changes())
+    assert "iteration 1 against 0: 2 added, 1 dropped, 1 kept; 2 sentences changed" in text
+    counted = [line.split() for line in text.splitlines()]
+    assert ["PER", "picked", "1", "1", "0", "0"] in counted
+    assert ["LOC", "gazetteer", "1", "0", "0", "1"] in counted
+    assert ["ORG", "gazetteer", "0", "0", "1", "0"] in counted
+    first, second = text.split(PARIS)[1].split(LYON)
+    assert "+ PER Ada  picked, score 0.62\n  LOC Paris  gazetteer" in first
+    assert "+ LOC Paris  picked, score 0.50\n  − ORG Paris  gazetteer" in second
+    assert "… and 1 more" in printed(LabelsView(run, 1).show_changes(limit=1))
+    backwards = printed(LabelsView(run, 0, 1).show())
+    assert "iteration 0 against 1: 1 added, 2 dropped, 1 kept" in backwards
+
+
+def test_only_some_types(run: Path) -> None:
+    text = printed(LabelsView(run, types=["ORG"]).show())
+    assert "0 added, 1 dropped, 0 kept; 1 sentence changed" in text
+    assert PARIS not in text
+    assert "no label on 'Ada'" in printed(LabelsView(run, 0, types=["LOC"]).show(surface="Ada"))
+
+
+def test_changes_as_json(run: Path) -> None:
+    found = json.loads(json.dumps(LabelsView(run).as_json(limit=1)))
+    assert (found["iteration"], found["against"], found["sentences"], found["sentences_changed"]) == (1, 0, 2, 2)
+    assert found["labels"] == {"LOC": {"gazetteer": 1, "picked": 1}, "PER": {"picked": 1}}
+    assert (found["added"]["PER"], found["dropped"]) == ({"picked": 1}, {"ORG": {"gazetteer": 1}})
+    (row,) = found["examples"]
+    assert (row["page_id"], row["sentence_index"], row["text"]) == (7, 0, PARIS)
+    ada = {"start": 0, "end": 3, "type": "PER", "source": "picked", "score": 0.625, "surface": "Ada"}
+    assert (row["added"], row["dropped"]) == ([ada], [])
+    assert [label["surface"] for label in row["kept"]] == ["Paris"]
+    first = LabelsView(run, 0).as_json()
+    assert [row["labels"][0]["type"] for row in first["examples"]] == ["LOC", "ORG"]
 
 
 def test_mistakes_are_told(run: Path, tmp_path: Path) -> None:
@@ -108,8 +137,13 @@ def test_mistakes_are_told(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no stage"):
         inspect_run(tmp_path / "empty")
     with pytest.raises(UserError, match="no labels yet"):
-        inspect_labels(tmp_path / "empty", 0)
+        LabelsView(tmp_path / "empty")
+    with pytest.raises(UserError, match="no run here"):
+        LabelsView(tmp_path / "none")
     with pytest.raises(UserError, match="none before it"):
-        inspect_changes(run, 0)
-    with pytest.raises(UserError, match="iteration 9"):
-        inspect_changes(run, 9)
+        LabelsView(run, 0).show_changes()
+    for wanted in ((9, None), (1, 9)):
+        with pytest.raises(UserError, match=r"no iteration 9[\s\S]*take one of 0, 1"):
+            LabelsView(run, *wanted)
+    with pytest.raises(UserError, match=r"the type 'CITY'[\s\S]*take one of LOC, ORG, PER"):
+        LabelsView(run, types=["LOC", "CITY"])
