@@ -96,16 +96,16 @@ class Links:
     def count(self, text: str) -> int | None:
         """How many anchors ``with_anchors`` would find; None for a paragraph that shows nothing."""
         if "[[" not in text:
-            return 0 if without_strays(text).strip(" ") else None
+            return 0 if _shows(text) else None
         first, *pieces = self._link.split(text)
-        found, shown = 0, bool(without_strays(first).strip(" "))
+        found, shown = 0, _shows(first)
         each = iter(pieces)
         for raw, label, trail, after in zip(each, each, each, each, strict=True):
             surface, target = self._resolve(raw, label, trail)
             if surface.strip(" "):
                 shown = True
                 found += target != ""
-            shown = shown or bool(without_strays(after).strip(" "))
+            shown = shown or _shows(after)
         return found if shown else None
 
     def _resolve(self, raw: str, label: str | None, trail: str) -> tuple[str, str]:
@@ -120,10 +120,17 @@ class Links:
 
         The article is empty where something else is named, and None where the link shows nothing.
         """
-        target = self._titles.parse(restore(raw))
+        literal = restore(raw)
+        if (title := self._titles.plain(literal)) is not None:
+            return title, raw
+        target = self._titles.parse(literal)
         if target.is_hidden:
             return None, ""
         return target.title if target.is_article else "", raw.strip(" ").removeprefix(":")
+
+
+def _shows(text: str) -> bool:
+    return text[:1].isalnum() or without_strays(text).strip(" ") != ""
 
 
 def without_strays(text: str) -> str:

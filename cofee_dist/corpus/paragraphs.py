@@ -77,8 +77,9 @@ class _Writer:
         self.left_out: list[int] = []
 
     def section(self, heading: str) -> None:
-        text = self._links.with_anchors(heading, 0)[0]
-        self.sections.append((self._length, " ".join(restore(text).split())))
+        if "[" in heading or "]" in heading or BARRIER in heading:
+            heading = self._links.with_anchors(heading, 0)[0]
+        self.sections.append((self._length, " ".join(restore(heading).split())))
 
     def paragraph(self, text: str) -> None:
         if text.count("[[") < self._min_links:

@@ -164,8 +164,8 @@ class Titles:
 
     def parse(self, raw: str) -> Target:
         """What ``raw``, the part of a link before its pipe, names; an empty title where it names nothing."""
-        if len(raw) <= _MAX_TITLE_BYTES // _MAX_UTF8_BYTES and _PLAIN_TITLE.fullmatch(raw):
-            return Target(self._first_letter(raw))
+        if (title := self.plain(raw)) is not None:
+            return Target(title)
         if "%" in raw:
             raw = unquote(raw, errors="replace")
         text = _SPACES.sub(" ", raw).strip()
@@ -181,6 +181,12 @@ class Titles:
             elif name in LANGUAGE_PREFIXES or name in INTERWIKI_PREFIXES:
                 prefix, text = name, tail.lstrip()
         return Target(self._title(text), namespace, prefix, forced)
+
+    def plain(self, raw: str) -> str | None:
+        """The article that a target without any markup names, as most do; None for any other."""
+        if len(raw) <= _MAX_TITLE_BYTES // _MAX_UTF8_BYTES and _PLAIN_TITLE.fullmatch(raw):
+            return self._first_letter(raw)
+        return None
 
     def article(self, title: str) -> str:
         """A page's title in the form in which anchors name it."""
