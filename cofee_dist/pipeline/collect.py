@@ -90,8 +90,7 @@ def _run(runner: Runner) -> Run:
 
 
 def _corpus(counts: Mapping[str, Any]) -> CorpusCounts:
-    known = ("pages", "articles", "redirects", "anchors", "sentences")
-    return CorpusCounts(**{name: counts[name] for name in known}, drops=counts["dropped"])
+    return CorpusCounts(**{name: counts[name] for name in CorpusCounts.model_fields})
 
 
 def _texts(counts: Mapping[str, Any]) -> TextCounts:

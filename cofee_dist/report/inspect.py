@@ -1,4 +1,4 @@
-"""What a run made so far, for the terminal: its stages, and its labels round by round."""
+"""What a run made so far, for the terminal: its stages, what was lost of the dump, and its labels by round."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.text import Text
 from cofee_dist.artifacts import MANIFEST, STARTED, Manifest, read_manifest
 from cofee_dist.errors import UserError
 from cofee_dist.report.inspect_labels import find_ledger
+from cofee_dist.report.losses import losses_table
 from cofee_dist.report.matches_page import MATCHES_HTML
 from cofee_dist.report.text import count, duration
 
@@ -22,13 +23,14 @@ _RUN_FOLDER = "give the folder of a run, such as runs/NAME"
 
 
 def inspect_run(folder: str | Path) -> Group:
-    """A run's stages with their state, time and counts, and its labels by iteration and type.
+    """A run's stages with their state, time and counts, what was lost of its dump, its labels by iteration and type.
 
     Raises UserError where the folder is absent or holds no stage.
     """
     folder = Path(folder)
     stages = _stages(folder)
     parts: list[RenderableType] = [Text(str(folder), style="bold"), _stages_table(stages)]
+    parts += [losses_table(manifest.counts) for name, manifest in stages if name == "corpus" and manifest is not None]
     ledger = find_ledger(folder)
     if ledger is not None:
         parts.append(_iterations_table(ledger))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from cofee_dist.report import captions, text
 from cofee_dist.report.colours import Swatch, stage_swatches, system_swatches, type_swatches
 from cofee_dist.report.figures import MOST_CLUSTERS, figures
 from cofee_dist.report.highlight import pieces
+from cofee_dist.report.losses import loss_rows
 from cofee_dist.report.schema import Report, Run
 
 if TYPE_CHECKING:
@@ -89,11 +90,11 @@ def _drawn_types(report: Report) -> dict[str, set[str]]:
     }
 
 
-def _rows(run: Run) -> dict[str, list[tuple[str, str]]]:
-    """Name and value of each row of the plain tables."""
+def _rows(run: Run) -> dict[str, Sequence[tuple[str, ...]]]:
+    """Each row of the plain tables."""
     ambiguous = run.matches.ambiguous if run.matches else ()
     return {
-        "drops": _drops(run.corpus.drops if run.corpus else {}),
+        "losses": loss_rows(run.corpus.model_dump()) if run.corpus else [],
         "text_drops": _drops(run.texts.drops if run.texts else {}),
         "labels": [(name, text.count(number)) for name, number in run.labels.items()],
         "seconds": [(stage, text.duration(seconds)) for stage, seconds in run.seconds.items()],

@@ -48,14 +48,19 @@ class Frequent(Part):
 
 
 class CorpusCounts(Part):
-    """From dump to D_g; ``drops`` counts what was left out, by reason."""
+    """From dump to D_g: ``candidates`` = ``sentences`` + ``dropped``, ``links`` = ``anchors`` + ``links_dropped``."""
 
     pages: Count
     articles: Count
     redirects: Count
-    anchors: Count
+    other_namespaces: Count
+    quarantined: Count
+    candidates: Count
     sentences: Count
-    drops: Counts = Field(default_factory=dict)
+    links: Count
+    anchors: Count
+    dropped: Counts = Field(default_factory=dict)
+    links_dropped: Counts = Field(default_factory=dict)
 
 
 class TextCounts(Part):

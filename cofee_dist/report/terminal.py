@@ -82,7 +82,7 @@ def _findings(report: Report) -> RenderableType:
         table.add_row("F1 by type", Text(scores))
     run = report.run
     if run.corpus is not None:
-        dropped = sum(run.corpus.drops.values())
+        dropped = sum(run.corpus.dropped.values())
         kept = f"{plural(run.corpus.sentences, 'sentence')} of {plural(run.corpus.articles, 'article')}"
         table.add_row("corpus", Text(f"{kept}; {count(dropped)} left out, each with its reason"))
     if run.texts is not None:

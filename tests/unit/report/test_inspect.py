@@ -13,6 +13,7 @@ from cofee_dist.labels.ledger import write_iteration
 from cofee_dist.report.inspect import inspect_run
 from cofee_dist.report.inspect_labels import LabelsView
 from cofee_dist.schemas import Entity, LabelledSentence
+from tests.unit.report.samples import sample_dict
 
 PARIS = "Ada [x] moved to Paris in 1852."
 LYON = "Lyon and Paris are far apart."
@@ -43,7 +44,7 @@ def run(tmp_path: Path) -> Path:
     ]
     corpus = StageFolder(tmp_path / "corpus", "corpus", {}, {})
     corpus.begin()
-    corpus.finish({"sentences": 11140, "drops": {"short": 3}, "coverage": 0.12345, "[odd]": True})
+    corpus.finish({**sample_dict()["run"]["corpus"], "coverage": 0.12345, "[odd]": True})
     labels = StageFolder(tmp_path / "labels", "labels", {}, {})
     labels.begin()
     write_iteration(labels.path, 0, weak)
@@ -59,10 +60,23 @@ def test_stages_are_told_with_state_and_counts(run: Path) -> None:
     lines = printed(inspect_run(run)).splitlines()
     corpus = next(line for line in lines if line.strip().startswith("corpus"))
     assert "finished" in corpus
-    assert "sentences 11,140" in corpus
-    assert "coverage 0.1235" in corpus
-    assert "[odd] yes" in corpus
+    assert "pages 206" in corpus
+    counts = " ".join(" ".join(lines).split())
+    assert "coverage 0.1235" in counts
+    assert "[odd] yes" in counts
     assert "unfinished" in next(line for line in lines if line.strip().startswith("nee"))
+
+
+def test_what_was_lost_of_a_dump_adds_up(run: Path) -> None:
+    lines = [line.split() for line in printed(inspect_run(run)).splitlines()]
+    at = lines.index(["what", "sentences", "links"])
+    rows = {}
+    for *what, sentences, links in (words for words in lines[at + 2 : at + 8] if len(words) > 2):
+        rows[" ".join(what)] = int(sentences.replace(",", "")), int(links.replace(",", ""))
+    total = rows.pop("all")
+    assert rows["kept"] == (11140, 15336)
+    assert list(rows) == ["kept", "too few anchors", "too long", "duplicate"]
+    assert total == tuple(map(sum, zip(*rows.values(), strict=True)))
 
 
 def test_labels_by_iteration_and_type(run: Path) -> None:

@@ -76,7 +76,14 @@ def test_page_is_well_formed_and_asks_nothing_of_the_network(name: str) -> None:
 
 def test_page_shows_the_numbers() -> None:
     page = render_page(sample_report())
-    for shown in ("54.6", "Twitter test (3,257 sentences)", "fewer than 4 anchors", "22,873", "Montgomery (PER, LOC)"):
+    for shown in (
+        "54.6",
+        "Twitter test (3,257 sentences)",
+        "too few anchors",
+        "22,873",
+        "22,644",
+        "Montgomery (PER, LOC)",
+    ):
         assert shown in page
     assert "cofee predict runs/sample-en/model --text" in page
     assert page.count('<article class="card">') == 8
