@@ -95,9 +95,11 @@ class HostLabeller:
 
     def _launch(self, gazetteer: Path, idle_seconds: float) -> Connection:
         command = [sys.executable, "-m", __name__, str(gazetteer), str(self.folder), str(idle_seconds)]
+        # What --py-files brought is on this process's path alone.
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with (self.folder / _LOG).open("wb") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True
             )
         while (there := self._connect()) is None:
             if process.poll() is not None:
