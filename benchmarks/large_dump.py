@@ -12,6 +12,7 @@ from cofee_dist.artifacts import read_json, write_json
 _PAGES_PER_STREAM = 100
 _PAGE = re.compile(rb"[ \t]*<page>.*?</page>\n", re.DOTALL)
 _TITLE = re.compile(rb"<title>(.*?)</title>")
+_FULL_STOP = re.compile(rb"\.(?=\s)")
 _ID = re.compile(rb"<id>(\d+)</id>")
 
 
@@ -23,7 +24,7 @@ def large_dump(source: Path, folder: Path, megabytes: int) -> Path:
     """
     path = folder / f"{source.name.split('.')[0]}-{megabytes}mb-pages-articles-multistream.xml.bz2"
     made = path.with_suffix(".json")
-    wanted = {"source": source.stat().st_size, "megabytes": megabytes}
+    wanted = {"source": source.stat().st_size, "megabytes": megabytes, "full_stops": "all"}
     if made.exists() and read_json(made) == wanted:
         return path
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,4 +67,4 @@ def _renamed(page: bytes, number: int, copy: int) -> bytes:
     mark = b" %d" % copy
     page = _TITLE.sub(lambda found: b"<title>" + found[1] + mark + b"</title>", page, count=1)
     page = _ID.sub(b"<id>%d</id>" % number, page, count=1)
-    return re.sub(rb"\. ", b" (%d). " % copy, page)
+    return _FULL_STOP.sub(b" (%d)." % copy, page)

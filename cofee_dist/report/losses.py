@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -30,11 +31,10 @@ def loss_rows(counts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def losses_table(counts: Mapping[str, Any]) -> Table:
+def losses_table(counts: Mapping[str, Any]) -> Group:
     """``loss_rows`` for the terminal, under a line on the pages."""
-    pages = ", ".join(f"{count(counts[name])} {name.replace('_', ' ')}" for name in PAGES)
-    title = f"From {count(counts['pages'])} pages ({pages}) to D_g"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    pages = " + ".join(f"{count(counts[name])} {name.replace('_', ' ')}" for name in PAGES)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("what", no_wrap=True)
     table.add_column("sentences", justify="right")
     table.add_column("links", justify="right")
@@ -43,4 +43,4 @@ def losses_table(counts: Mapping[str, Any]) -> Table:
         table.add_row(Text(what), sentences, links)
     table.add_section()
     table.add_row(*total)
-    return table
+    return Group(Text("From the dump to D_g", style="italic"), Text(f"{count(counts['pages'])} pages = {pages}"), table)
