@@ -14,7 +14,6 @@ from cofee_dist.report import captions, text
 from cofee_dist.report.schema import Report
 
 CARD = "README.md"
-_HERE = Path(__file__).parent
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _EXAMPLES = {"zh": "北京大学在北京。"}
 _EXAMPLE = "Ada Lovelace met Charles Babbage in London."
@@ -29,11 +28,11 @@ def write_model_card(report: Report, folder: str | Path) -> Path:
 
 def model_card(report: Report, folder: str) -> str:
     """The card as Markdown under YAML front matter; ``folder`` is what a reader loads the model from."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     # Markdown, not HTML: nothing is escaped but the bars that would end a table's cell.
     environment = Environment(
-        loader=FileSystemLoader(_HERE),
+        loader=FunctionLoader(text.shipped),
         autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cofee_dist.report import captions, text
@@ -19,15 +18,18 @@ if TYPE_CHECKING:
 
 #: Clusters whose cards are open; the others wait behind a click.
 OPEN_CARDS = 12
-_HERE = Path(__file__).parent
 
 
 def environment() -> Environment:
     """Where the templates of every page lie, with the filters that they share."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     made = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(text.shipped),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made.filters.update(
         score=text.score, count=text.count, duration=text.duration, shorten=text.shorten, signed=text.signed
@@ -39,7 +41,7 @@ def style_sheet() -> Markup:
     """The styles that every page holds."""
     from markupsafe import Markup
 
-    return Markup((_HERE / "report.css").read_text(encoding="utf-8"))
+    return Markup(text.shipped("report.css"))
 
 
 def render_page(report: Report) -> str:

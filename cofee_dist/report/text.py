@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import resources
 
 from rich.cells import cell_len, set_cell_size
 
@@ -61,3 +62,8 @@ def listed(names: Iterable[str], cells: int) -> str:
             break
         line = longer
     return shorten(line, cells)
+
+
+def shipped(name: str) -> str:
+    """A template or style sheet of this package, which may lie in an archive."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
