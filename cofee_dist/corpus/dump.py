@@ -35,8 +35,7 @@ _REDIRECT_LINK = re.compile(r"\s*+#[^\[\n]*+\[\[([^\[\]|\n]++)")
 _LANGUAGE = re.compile(r"""<mediawiki\b[^<>]*?\bxml:lang\s*=\s*["']([\w-]+)["']""")
 _SITE_NAMESPACE = re.compile(r"<namespace\s([^<>]*+)>([^<]*+)</namespace>")
 _NAMESPACE_KEY = re.compile(r"""\bkey\s*+=\s*+["'](-?\d{1,9})["']""")
-#: ``&amp;`` last, so that nothing is resolved twice.
-_ENTITIES = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&apos;", b"'"), (b"&amp;", b"&"))
+_ENTITIES = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&apos;", b"'"))
 _NUMERIC_ENTITY = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
 
 
@@ -119,13 +118,8 @@ def _damaged_stream(damage: Damage, path: str) -> BadPage:
 
 
 def unescape(text: str) -> str:
-    """Resolve XML's own entities; ``&amp;`` last, so that nothing is resolved twice."""
-    if "&" not in text:
-        return text
-    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&apos;", "'")
-    if "&#" in text:
-        text = _NUMERIC_ENTITY.sub(_character, text)
-    return text.replace("&amp;", "&")
+    """Resolve XML's own entities."""
+    return _unescaped(text.encode("utf-8", "replace")) if "&" in text else text
 
 
 def _unescaped(data: bytes) -> str:
@@ -134,11 +128,12 @@ def _unescaped(data: bytes) -> str:
     Raises:
         UnicodeDecodeError: for bytes that are no UTF-8.
     """
-    if b"&#" in data:
-        return unescape(data.decode("utf-8"))
     for entity, character in _ENTITIES:
         data = data.replace(entity, character)
-    return data.decode("utf-8")
+    # An escaped ampersand comes last, so that nothing is resolved twice.
+    if b"&#" in data:
+        return _NUMERIC_ENTITY.sub(_character, data.decode("utf-8")).replace("&amp;", "&")
+    return data.replace(b"&amp;", b"&").decode("utf-8")
 
 
 def _character(entity: re.Match[str]) -> str:

@@ -164,8 +164,6 @@ class Titles:
 
     def parse(self, raw: str) -> Target:
         """What ``raw``, the part of a link before its pipe, names; an empty title where it names nothing."""
-        if (title := self.plain(raw)) is not None:
-            return Target(title)
         if "%" in raw:
             raw = unquote(raw, errors="replace")
         text = _SPACES.sub(" ", raw).strip()
@@ -183,7 +181,7 @@ class Titles:
         return Target(self._title(text), namespace, prefix, forced)
 
     def plain(self, raw: str) -> str | None:
-        """The article that a target without any markup names, as most do; None for any other."""
+        """The title that ``parse`` gives for a target with nothing special in it, as most are; None for any other."""
         if len(raw) <= _MAX_TITLE_BYTES // _MAX_UTF8_BYTES and _PLAIN_TITLE.fullmatch(raw):
             return self._first_letter(raw)
         return None

@@ -12,7 +12,7 @@ from cofee_dist.corpus import markup
 from cofee_dist.corpus.links import Links
 from cofee_dist.corpus.literals import BARRIER, HOLE
 from cofee_dist.corpus.templates import _outermost, _outermost_of_pairs
-from cofee_dist.corpus.titles import SiteInfo
+from cofee_dist.corpus.titles import SiteInfo, Target, Titles
 
 LINKS = Links(SiteInfo())
 
@@ -52,3 +52,10 @@ def test_holes_between_words(text: str) -> None:
     with patch.object(markup, "_PLAIN_HOLE", re.compile(r"(?!)")):
         slow = markup.close_holes(text)
     assert markup.close_holes(text) == slow
+
+
+@given(texts("a", "É", "ß", " ", "_", ":", "File:", "de", "#", "%41", "<", "\u00a0", "\u200e", "x" * 60))
+def test_a_target_of_plain_words(raw: str) -> None:
+    titles = Titles(SiteInfo())
+    title = titles.plain(raw)
+    assert title is None or titles.parse(raw) == Target(title)
