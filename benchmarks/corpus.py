@@ -12,22 +12,16 @@ apart by a straight line through the sizes. Writes benchmarks/out/corpus.json.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
-import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
-import yaml
+from build_runs import Usage, build_command, measure
 from large_dump import large_dump
 from rich.console import Console
 from rich.table import Table
@@ -36,7 +30,6 @@ from cofee_dist.artifacts import write_json
 
 OUT = Path(__file__).resolve().parent / "out"
 SCRATCH = OUT / "corpus"
-_POLL_SECONDS = 0.1
 BZ2 = "import bz2, sys\nfor _ in iter(lambda f=bz2.open(sys.argv[1]): f.read(2**20), b''): pass"
 
 
@@ -51,8 +44,8 @@ def main() -> None:
     commands: dict[str, tuple[Callable[[Path], list[str]], set[int]]] = {
         "bz2 alone": (lambda dump: [sys.executable, "-c", BZ2, str(dump)], {0}),
         "WikiExtractor --links": (_wikiextractor, {0}),
-        "cofee build-corpus": (lambda dump: _ours(dump, arguments.gazetteers), {0}),
-        "cofee build-corpus, two cores": (lambda dump: _ours(dump, arguments.gazetteers), {0, 1}),
+        "cofee build-corpus": (lambda dump: build_command(SCRATCH, dump, arguments.gazetteers), {0}),
+        "cofee build-corpus, two cores": (lambda dump: build_command(SCRATCH, dump, arguments.gazetteers), {0, 1}),
     }
     runs: dict[str, dict[int, list[Usage]]] = {name: {size: [] for size in dumps} for name in commands}
     for run in range(arguments.runs):
@@ -74,74 +67,6 @@ def _wikiextractor(dump: Path) -> list[str]:
     return [*command, "--quiet", "--output", str(output), str(dump)]
 
 
-def _ours(dump: Path, gazetteers: Path) -> list[str]:
-    shutil.rmtree(SCRATCH / "runs", ignore_errors=True)
-    types = {
-        name: {"question": name, "gazetteers": [str(gazetteers / f"{name}.txt")]} for name in ("PER", "LOC", "ORG")
-    }
-    config = {
-        "name": "corpus",
-        "runs": str(SCRATCH / "runs"),
-        "task": {"types": types},
-        "corpus": {"dumps": [str(dump)]},
-        "labels": {"ambiguity": "drop"},
-        "encoder": {"scratch": {}},
-        "tracking": {"uri": None},
-    }
-    path = SCRATCH / "run.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return [sys.executable, "-m", "cofee_dist.cli", "build-corpus", "--config", str(path)]
-
-
-@dataclass
-class Usage:
-    """What a command took: seconds of CPU and by the clock, and the most bytes that a Spark Python worker held."""
-
-    cpu: float = 0.0
-    clock: float = 0.0
-    worker_bytes: int = 0
-
-
-def measure(command: list[str], cores: set[int]) -> Usage:
-    """Run a command held to ``cores``."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    used = Usage()
-    watcher = threading.Thread(target=_watch, args=(process.pid, used), daemon=True)
-    watcher.start()
-    _, said = process.communicate()
-    used.clock = time.perf_counter() - began
-    watcher.join()
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{said.decode()[-2000:]}")
-    return used
-
-
-def _watch(pid: int, used: Usage) -> None:
-    """Sum what each process had used when it was last seen: the JVM is nobody's child that is waited for."""
-    seen: dict[tuple[int, float], float] = {}
-    try:
-        root = psutil.Process(pid)
-        while root.is_running() and root.status() != psutil.STATUS_ZOMBIE:
-            for process in (root, *root.children(recursive=True)):
-                with suppress(psutil.Error):
-                    times = process.cpu_times()
-                    seen[process.pid, process.create_time()] = times.user + times.system
-                    # The JVM names pyspark too, in its class path.
-                    if "python" in process.name() and "pyspark" in " ".join(process.cmdline()):
-                        used.worker_bytes = max(used.worker_bytes, process.memory_info().rss)
-            used.cpu = sum(seen.values())
-            time.sleep(_POLL_SECONDS)
-    except psutil.Error:
-        return
-
-
 def summary(runs: dict[str, dict[int, list[Usage]]]) -> dict[str, Any]:
     """Medians of CPU seconds, and for each command start (s) and cost (s/MB) by least squares over the sizes."""
     systems: dict[str, dict[str, Any]] = {}
@@ -157,13 +82,16 @@ def summary(runs: dict[str, dict[int, list[Usage]]]) -> dict[str, Any]:
             "per_mb": cost,
             "clock_per_mb": _line(clock)[1],
         }
+    builds = [
+        used for name, by in runs.items() if name.startswith("cofee") for of_size in by.values() for used in of_size
+    ]
     ours, two = systems["cofee build-corpus"], systems["cofee build-corpus, two cores"]
     return {
         "systems": systems,
         "times WikiExtractor's speed": systems["WikiExtractor --links"]["per_mb"] / ours["per_mb"],
         "times bz2's CPU": ours["per_mb"] / systems["bz2 alone"]["per_mb"],
         "two cores against one": ours["clock_per_mb"] / two["clock_per_mb"],
-        "worker_memory_bytes": max(used.worker_bytes for by in runs.values() for all_ in by.values() for used in all_),
+        "worker_memory_bytes": max(used.peak_bytes["worker"] for used in builds),
     }
 
 

@@ -14,18 +14,13 @@ took. Memory is the largest resident one of the driver, which reads the lists, o
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import statistics
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-import yaml
+from build_runs import build_command, measure
 from large_dump import large_dump
 from made_names import TYPES, article_sentences, longer_lists, write_lists
 from rich.console import Console
@@ -71,7 +66,7 @@ def main() -> None:
     runs: dict[str, list[dict[str, float]]] = {"real lists": [], "long lists": []}
     for run in range(arguments.runs):
         for name, gazetteers in (("real lists", arguments.gazetteers), ("long lists", folder)):
-            runs[name].append(measure(dump, gazetteers))
+            runs[name].append(_measured(dump, gazetteers))
             shown = ", ".join(f"{key} {value:,.1f}" for key, value in runs[name][-1].items())
             print(f"run {run + 1}, {name}: {shown}", flush=True)
     medians = {
@@ -91,61 +86,17 @@ def main() -> None:
     Console().print(table(result))
 
 
-def measure(dump: Path, gazetteers: Path) -> dict[str, float]:
+def _measured(dump: Path, gazetteers: Path) -> dict[str, float]:
     """CPU and wall seconds of a build, those of its labels stage, and the largest memory by kind of process (MB)."""
-    shutil.rmtree(SCRATCH / "runs", ignore_errors=True)
-    config = {
-        "name": "long-lists",
-        "runs": str(SCRATCH / "runs"),
-        "task": {
-            "types": {name: {"question": name, "gazetteers": [str(gazetteers / f"{name}.txt")]} for name in TYPES}
-        },
-        "corpus": {"dumps": [str(dump)]},
-        "labels": {"ambiguity": "drop"},
-        "encoder": {"scratch": {}},
-        "tracking": {"uri": None},
-    }
-    path = SCRATCH / "run.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = [sys.executable, "-m", "cofee_dist.cli", "build-corpus", "--config", str(path)]
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    used: dict[int, float] = {}
-    peaks: dict[str, int] = {"driver": 0, "JVM": 0, "worker": 0}
-    threading.Thread(target=_watch, args=(process.pid, used, peaks), daemon=True).start()
-    _, said = process.communicate()
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{said.decode()[-2000:]}")
-    stage = read_json(SCRATCH / "runs" / "long-lists" / "labels" / "manifest.json")
+    used = measure(build_command(SCRATCH, dump, gazetteers))
+    stage = read_json(SCRATCH / "runs" / "corpus" / "labels" / "manifest.json")
     return {
-        "cpu_seconds": sum(used.values()),
-        "seconds": time.perf_counter() - began,
+        "cpu_seconds": used.cpu,
+        "seconds": used.clock,
         "labels_stage_seconds": stage["seconds"],
         "labels": sum(stage["counts"]["labels"].values()),
-        **{f"{name}_mb": peak / 1e6 for name, peak in peaks.items()},
+        **{f"{kind}_mb": peak / 1e6 for kind, peak in used.peak_bytes.items()},
     }
-
-
-def _watch(pid: int, used: dict[int, float], peaks: dict[str, int]) -> None:
-    """Look at a process and its children until it ends; nobody waits for the JVM, so the kernel does not add it up."""
-    try:
-        root = psutil.Process(pid)
-        while root.is_running() and root.status() != psutil.STATUS_ZOMBIE:
-            for process in (root, *root.children(recursive=True)):
-                try:
-                    name = "driver" if process.pid == pid else "JVM" if "java" in process.name() else "worker"
-                    used[process.pid] = sum(process.cpu_times()[:2])
-                    peaks[name] = max(peaks[name], process.memory_info().rss)
-                except psutil.Error:
-                    continue
-            time.sleep(0.2)
-    except psutil.Error:
-        return
 
 
 def read_only(folder: Path) -> None:
