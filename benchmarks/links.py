@@ -41,7 +41,7 @@ _LOST_IN = {
     "tables": "tables",
     "styles": "-{variants}-, HTML and styles",
     "files": "captions of files",
-    "holes": "categories",
+    "categories": "categories",
 }
 
 

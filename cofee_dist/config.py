@@ -77,7 +77,7 @@ class Corpus(Tree):
     overlong_sentences: Literal["drop", "split"] = "drop"
     sentence_splitter: Literal["auto", "blingfire", "full_stops"] = "auto"
     sentence_length_unit: Literal["auto", "words", "characters"] = "auto"
-    split_bytes: Positive = 8 * 2**20
+    split_bytes: Positive = 4 * 2**20
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what is in a corpus, beside what is in the files."""

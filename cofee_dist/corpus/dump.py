@@ -35,8 +35,9 @@ _REDIRECT_LINK = re.compile(r"\s*+#[^\[\n]*+\[\[([^\[\]|\n]++)")
 _LANGUAGE = re.compile(r"""<mediawiki\b[^<>]*?\bxml:lang\s*=\s*["']([\w-]+)["']""")
 _SITE_NAMESPACE = re.compile(r"<namespace\s([^<>]*+)>([^<]*+)</namespace>")
 _NAMESPACE_KEY = re.compile(r"""\bkey\s*+=\s*+["'](-?\d{1,9})["']""")
-_ENTITIES = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&apos;", b"'"))
-_NUMERIC_ENTITY = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
+#: XML's own entities, by what stands between ampersand and semicolon.
+_ENTITIES = {b"lt": b"<", b"gt": b">", b"quot": b'"', b"amp": b"&", b"apos": b"'"}
+_NUMERIC_ENTITY = re.compile(rb"#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +124,30 @@ def unescape(text: str) -> str:
 
 
 def _unescaped(data: bytes) -> str:
-    """``unescape`` of UTF-8, which is narrower than the text that it stands for, and so searched faster.
+    """``unescape`` of UTF-8, in one go: half the time that replacing each entity takes.
 
     Raises:
         UnicodeDecodeError: for bytes that are no UTF-8.
     """
-    for entity, character in _ENTITIES:
-        data = data.replace(entity, character)
-    # An escaped ampersand comes last, so that nothing is resolved twice.
-    if b"&#" in data:
-        return _NUMERIC_ENTITY.sub(_character, data.decode("utf-8")).replace("&amp;", "&")
-    return data.replace(b"&amp;", b"&").decode("utf-8")
+    first, *pieces = data.split(b"&")
+    parts = [first]
+    for piece in pieces:
+        name, _, rest = piece.partition(b";")
+        character = _ENTITIES.get(name) or _character(name)
+        if character is not None and len(name) < len(piece):
+            parts += (character, rest)
+        else:
+            parts += (b"&", piece)
+    return b"".join(parts).decode("utf-8")
 
 
-def _character(entity: re.Match[str]) -> str:
-    code = int(entity[1], 16) if entity[1] else int(entity[2])
-    # An escaped ampersand must not begin a new entity here.
-    if code == ord("&"):
-        return "&amp;"
-    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
+def _character(name: bytes) -> bytes | None:
+    found = _NUMERIC_ENTITY.fullmatch(name)
+    if found is None:
+        return None
+    code = int(found[1], 16) if found[1] else int(found[2])
+    is_character = code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF
+    return (chr(code) if is_character else "\ufffd").encode()
 
 
 def _between(text: str, element: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from cofee_dist.config import Corpus
@@ -84,13 +85,14 @@ class InlineTemplates:
 
     def __init__(self, language: str, more: Mapping[str, Inline] | None = None) -> None:
         own = _BY_LANGUAGE.get(language, _BY_LANGUAGE.get(language.partition("-")[0], {}))
-        added = {_key(name): inline for name, inline in (more or {}).items()}
+        added = {template_name(name): inline for name, inline in (more or {}).items()}
         marks = dict.fromkeys(disambiguation_templates(language), _DISAMBIGUATION)
         self._table = marks | _ANY | _COPIED | own | added
+        #: What the template of that name, as it is written, leaves; None for one that is dropped.
+        self.find = lru_cache(maxsize=2**12)(self._find)
 
-    def find(self, name: str) -> Inline | None:
-        """What the template of that name leaves; None for one that is dropped."""
-        key = _key(name)
+    def _find(self, name: str) -> Inline | None:
+        key = template_name(name)
         found = self._table.get(key)
         if found is None:
             found = next((inline for prefix, inline in _PREFIXES.items() if key.startswith(prefix)), None)
@@ -104,5 +106,6 @@ def inline_of(config: Corpus) -> dict[str, Inline]:
     return marks | {name: Inline(rule.parameter, "link" if rule.link else "text", rule.shown) for name, rule in given}
 
 
-def _key(name: str) -> str:
+def template_name(name: str) -> str:
+    """A template's name in the form of the tables."""
     return name.strip().replace("_", " ").lower()

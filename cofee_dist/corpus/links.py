@@ -49,10 +49,16 @@ class Links:
         if text.count("[[") != links or text.count("]]") != links or BARRIER in text:
             return self._with_anchors_and_strays(first, pieces, offset)
         parts, anchors, at = [first], [], offset + len(first)
-        resolve = self._resolve
+        title_of = self._short_target
         each = iter(pieces)
         for raw, label, trail, after in zip(each, each, each, each, strict=True):
-            surface, target = resolve(raw, label, trail)
+            # As ``_resolve`` does; a call would cost as much again.
+            target, own = title_of(raw) if len(raw) < _MAX_KEPT_TARGET else self._named(raw)
+            surface = own if label is None else label or pipe_trick(raw)
+            if trail:
+                surface += trail
+            if target is None:
+                surface = trail
             if not surface or surface[0] == " " or surface[-1] == " ":
                 return self._with_anchors_and_strays(first, pieces, offset)
             end = at + len(surface)
@@ -94,18 +100,19 @@ class Links:
         return "".join(parts), anchors
 
     def count(self, text: str) -> int | None:
-        """How many anchors ``with_anchors`` would find; None for a paragraph that shows nothing."""
-        if "[[" not in text:
-            return 0 if _shows(text) else None
-        first, *pieces = self._link.split(text)
-        found, shown = 0, _shows(first)
-        each = iter(pieces)
-        for raw, label, trail, after in zip(each, each, each, each, strict=True):
-            surface, target = self._resolve(raw, label, trail)
-            if surface.strip(" "):
-                shown = True
-                found += target != ""
-            shown = shown or _shows(after)
+        """How many anchors ``with_anchors`` would find; None where that, or that any text is shown, is not plain."""
+        found, shown = 0, text[:1].isalnum()
+        for raw, label, trail in self._link.findall(text):
+            if len(raw) >= _MAX_KEPT_TARGET:
+                return None
+            target, own = self._short_target(raw)
+            if target is None:
+                continue
+            surface = label or own or trail
+            if not (raw[0].isalnum() and surface.lstrip("'")[:1].isalnum()):
+                return None
+            shown = True
+            found += target != ""
         return found if shown else None
 
     def _resolve(self, raw: str, label: str | None, trail: str) -> tuple[str, str]:
@@ -127,10 +134,6 @@ class Links:
         if target.is_hidden:
             return None, ""
         return target.title if target.is_article else "", raw.strip(" ").removeprefix(":")
-
-
-def _shows(text: str) -> bool:
-    return text[:1].isalnum() or without_strays(text).strip(" ") != ""
 
 
 def without_strays(text: str) -> str:

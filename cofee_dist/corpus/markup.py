@@ -160,7 +160,7 @@ def _link_ends(text: str, at: int) -> dict[int, int]:
 
 def choose_variants(text: str, language: str) -> str:
     """``-{zh-hans:计算机;zh-hant:電腦}-`` as one of its variants; only some languages have this markup."""
-    if "-{" not in text or language not in _VARIANT_LANGUAGES:
+    if language not in _VARIANT_LANGUAGES or "-{" not in text:
         return text
     return _VARIANT.sub(_variant, _VARIANT.sub(_variant, text))
 
@@ -190,13 +190,21 @@ def drop_tags(text: str) -> str:
     return _INLINE_TAG.sub("", _BLOCK_TAG.sub("\n\n", _BREAK_TAG.sub(" ", text)))
 
 
-def drop_styles(text: str) -> str:
-    """Without bold and italics, behaviour switches, and the addresses of external links."""
-    if "''" in text:
-        text = _QUOTES.sub(_literal_quotes, text)
-    if "__" in text:
-        text = _MAGIC.sub(lambda word: word[0] if word[0] != word[0].upper() else "", text)
+def drop_switches(text: str) -> str:
+    """Without behaviour switches such as ``__NOTOC__``."""
+    if "__" not in text:
+        return text
+    return _MAGIC.sub(lambda word: word[0] if word[0] != word[0].upper() else "", text)
+
+
+def drop_addresses(text: str) -> str:
+    """Without the addresses of external links, whose labels stay."""
     return _EXTERNAL.sub(r"\1", text)
+
+
+def drop_quotes(text: str) -> str:
+    """Without bold and italics."""
+    return _QUOTES.sub(_literal_quotes, text) if "''" in text else text
 
 
 def _literal_quotes(run: re.Match[str]) -> str:

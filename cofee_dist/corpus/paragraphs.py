@@ -1,4 +1,4 @@
-"""Lines of wikitext, of whose markup links alone are left -> paragraphs of plain text with anchors."""
+"""Lines of wikitext, of whose markup links, bold and italics are left -> paragraphs of plain text with anchors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cofee_dist.corpus.links import Anchor, Links, without_strays
-from cofee_dist.corpus.literals import BARRIER, restore
+from cofee_dist.corpus.literals import BARRIER, HOLE, restore
+from cofee_dist.corpus.markup import close_holes, drop_quotes
 
 _HEADING = re.compile(r"(={1,6})([^\n]+?)\1 *$")
 _LISTS = frozenset("*#:;")
@@ -39,16 +40,19 @@ def document(lines: Iterable[str], links: Links, min_links: int, is_disambiguati
     writer = _Writer(links, min_links)
     waiting: list[str] = []
     for line in lines:
-        first = line[:1]
-        if first.isalnum() or not _ends_paragraph(first, line):
+        seen, first = line, line[:1]
+        if not first.isalnum() and first not in _LISTS and HOLE in line:
+            seen = close_holes(drop_quotes(line))
+            first = seen[:1]
+        if first.isalnum() or not _ends_paragraph(first, seen):
             waiting.append(line.strip(" "))
             continue
         if waiting:
             writer.paragraph(" ".join(waiting))
             waiting.clear()
         if first in _LISTS:
-            writer.paragraph(line.lstrip("*#:; "))
-        elif heading := _HEADING.match(line):
+            writer.paragraph(seen.lstrip("*#:; "))
+        elif heading := _HEADING.match(seen):
             writer.section(heading[2])
     if waiting:
         writer.paragraph(" ".join(waiting))
@@ -77,22 +81,32 @@ class _Writer:
         self.left_out: list[int] = []
 
     def section(self, heading: str) -> None:
+        heading = drop_quotes(heading)
         if "[" in heading or "]" in heading or BARRIER in heading:
             heading = self._links.with_anchors(heading, 0)[0]
         self.sections.append((self._length, " ".join(restore(heading).split())))
 
     def paragraph(self, text: str) -> None:
-        if text.count("[[") < self._min_links:
-            found = self._links.count(text)
-            if found is not None:
-                self.left_out.append(found)
+        if text.count("[[") >= self._min_links:
+            text, anchors = self._rendered(text)
+            if text:
+                self.texts.append(text)
+                self.anchors += anchors
+                self._length += len(text) + 1
             return
+        found = self._links.count(text)
+        if found is None:
+            text, anchors = self._rendered(text)
+            found = len(anchors)
+        if text:
+            self.left_out.append(found)
+
+    def _rendered(self, text: str) -> tuple[str, list[Anchor]]:
+        """What a paragraph shows, behind what is there so far."""
+        text = close_holes(drop_quotes(text)).strip(" ")
+        anchors: list[Anchor] = []
         if "[[" in text:
             text, anchors = self._links.with_anchors(text, self._length)
-            self.anchors += anchors
         elif "]]" in text or BARRIER in text:
             text = without_strays(text)
-        text = text.strip(" ")
-        if text:
-            self.texts.append(text)
-            self._length += len(text) + 1
+        return text.strip(" "), anchors

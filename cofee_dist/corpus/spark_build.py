@@ -97,13 +97,13 @@ def _finish(
     from pyspark.sql import functions as F
 
     rows = spark.read.parquet(*map(to_read, files))
-    sentences = rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names)
-    sentences = without_duplicates(sentences, several_dumps=len(config.dumps) > 1)
+    extracted = rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names)
+    sentences = without_duplicates(extracted, several_dumps=len(config.dumps) > 1)
     if counts["redirects"]:
         redirects = resolved_redirects(
             rows.where(F.col("kind") == REDIRECT).select(F.col("title").alias("source"), F.col("text").alias("to"))
         )
-        sentences = resolve_anchors(sentences, redirects)
+        sentences = resolve_anchors(sentences, extracted, redirects)
     write_sentences(spark, sentences, config.max_sentences, scratch, output, counts)
 
 

@@ -43,14 +43,15 @@ def chain_end(source: str, redirects: Mapping[str, str]) -> str | None:
     return at
 
 
-def resolve_anchors(sentences: DataFrame, redirects: DataFrame) -> DataFrame:
+def resolve_anchors(sentences: DataFrame, extracted: DataFrame, redirects: DataFrame) -> DataFrame:
     """Sentences whose anchors' targets are no redirects.
 
-    One join of all anchors with the redirects, from which only the sentences that hold one come back.
+    One join of all anchors with the redirects, from which only the sentences that hold one come back. The anchors are
+    those of ``extracted``, which holds ``sentences`` and more: so duplicates are looked for once.
     """
     from pyspark.sql import functions as F
 
-    targets = sentences.select(*KEY, F.explode("anchors.target").alias("source"))
+    targets = extracted.select(*KEY, F.explode("anchors.target").alias("source"))
     found = targets.join(redirects, "source").groupBy(*KEY)
     led = found.agg(F.map_from_entries(F.collect_set(F.struct("source", "to"))).alias("led"))
 

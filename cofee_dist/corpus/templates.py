@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from cofee_dist.corpus.budget import Budget
 from cofee_dist.corpus.disambiguation import DISAMBIGUATION
-from cofee_dist.corpus.inline_templates import InlineTemplates
+from cofee_dist.corpus.inline_templates import InlineTemplates, template_name
 from cofee_dist.corpus.literals import HOLE, shield
 from cofee_dist.corpus.titles import LANGUAGE_PREFIXES
 
@@ -127,14 +128,9 @@ def _replacement(inside: str, inline: InlineTemplates, budget: Budget, depth: in
     name, _, rest = inside.partition("|")
     if len(name) > _MAX_NAME:
         return HOLE
-    name = name.strip().replace("_", " ").lower()
-    if not rest and name in _FIXED:
-        return _FIXED[name] if name in _TABLE_SIGNS else shield(_FIXED[name])
-    if name.startswith(_NUMBER_FORMAT):
-        return name.removeprefix(_NUMBER_FORMAT).strip() or HOLE
     rule = inline.find(name)
     if rule is None:
-        return HOLE
+        return _without_rule(name, rest == "")
     if rule.kind == "disambiguation":
         return DISAMBIGUATION + HOLE
     values = _positional(drop_templates(rest, inline, budget, depth + 1))
@@ -149,6 +145,17 @@ def _replacement(inside: str, inline: InlineTemplates, budget: Budget, depth: in
         shown = _value(values, rule.shown) if rule.shown else ""
         return f"[[{value}|{shown}]]" if shown and "[" not in shown else f"[[{value}]]"
     return value or HOLE
+
+
+@lru_cache(maxsize=2**12)
+def _without_rule(name: str, is_alone: bool) -> str:
+    """What is left of a template that is in no table; ``is_alone``: it has no parameters."""
+    name = template_name(name)
+    if is_alone and name in _FIXED:
+        return _FIXED[name] if name in _TABLE_SIGNS else shield(_FIXED[name])
+    if name.startswith(_NUMBER_FORMAT):
+        return name.removeprefix(_NUMBER_FORMAT).strip() or HOLE
+    return HOLE
 
 
 def _value(values: list[str], number: int) -> str:

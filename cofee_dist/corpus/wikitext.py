@@ -1,7 +1,8 @@
 """Wikitext -> plain text with anchors: a few passes over a page, each linear, none of which can fail.
 
 Markup that shows no running text (templates, tables, references, files) is taken away first. What is left is
-lines with links; they are joined to paragraphs and the links resolved, so that offsets are exact by construction.
+lines with links, bold and italics; they are joined to paragraphs, and of those that are wanted the links resolved, so
+that offsets are exact by construction.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Renderer:
         return document(text.split("\n"), self._links, self._min_links, disambiguation)
 
     def passes(self, wikitext: str, budget: Budget) -> Iterator[tuple[str, str]]:
-        """The text after each pass, with the pass's name: behind the last, links and lines are what is left."""
+        """The text after each pass, with the pass's name: behind the last, lines of text, links and quotes are left."""
         text = clean(wikitext)
         yield "clean", text
         budget.pay(text, "<")
@@ -78,18 +79,18 @@ class Renderer:
         text = resolve_entities(text)
         budget.pay(text, "<")
         text = markup.drop_tags(text)
-        budget.pay(text, "''")
-        text = markup.drop_styles(text)
+        text = markup.drop_switches(text)
+        text = markup.drop_addresses(text)
         yield "styles", text
         budget.pay(text, "[[")
         text = markup.drop_files(text, self._file)
         yield "files", text
         text = self._category.sub("", text)
+        budget.pay(text, "''")
         budget.pay(text, HOLE)
-        text = markup.close_holes(text)
         budget.pay(text, "[[")
         budget.pay(text, "\n")
-        yield "holes", text
+        yield "categories", text
 
 
 @lru_cache(maxsize=4)

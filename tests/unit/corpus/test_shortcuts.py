@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cofee_dist.corpus import markup
 from cofee_dist.corpus.links import Links
 from cofee_dist.corpus.literals import BARRIER, HOLE
+from cofee_dist.corpus.paragraphs import document
 from cofee_dist.corpus.templates import _outermost, _outermost_of_pairs
 from cofee_dist.corpus.titles import SiteInfo, Target, Titles
 
@@ -33,7 +34,16 @@ def test_a_paragraph_of_plain_links(text: str) -> None:
     first, *pieces = LINKS._link.split(text)
     shown, anchors = LINKS.with_anchors(text, 7)
     assert (shown, anchors) == LINKS._with_anchors_and_strays(first, pieces, 7)
-    assert LINKS.count(text) == (len(anchors) if shown.strip(" ") else None)
+    found = LINKS.count(text)
+    assert found is None or (found == len(anchors) and shown.strip(" "))
+
+
+@given(
+    texts("a", "'", "''", HOLE, BARRIER, " ", "(", ")", ",", "[[x]]", "[[''x'']]", "[[x|y]]", "[[x|", "|]]", "[[", "]]")
+)
+def test_a_paragraph_that_is_counted_has_as_many_anchors_as_one_that_is_rendered(text: str) -> None:
+    rendered, counted = (document([text], LINKS, least) for least in (0, 99))
+    assert counted.left_out == ([len(rendered.anchors)] if rendered.text else [])
 
 
 @given(texts("{{", "}}", "a", "|", "{", "}", "{{b}}", "{{c|{{d}}}}"))
