@@ -159,7 +159,11 @@ class Nee(Stage):
 
 
 class Fet(Stage):
-    """Fine-grained entity typing: K clusters, their loss weighted by gamma (Eq. 6-10)."""
+    """Fine-grained entity typing: K clusters, their loss weighted by gamma (Eq. 6-10).
+
+    ``kmeans_points`` finds the centroids with a sample of so many entities (null: with all of them); every entity is
+    assigned. ``embedding_precision`` is that of the files in which embeddings wait for k-means.
+    """
 
     epochs: Positive = 5
     learning_rate: Rate = 2e-5
@@ -167,6 +171,8 @@ class Fet(Stage):
     cluster_loss_weight: Annotated[float, Field(ge=0)] = 0.001
     variance: Literal["mean", "sum"] = "mean"
     kmeans_iterations: Positive = 25
+    kmeans_points: Positive | None = None
+    embedding_precision: Literal["fp32", "fp16"] = "fp32"
     pca_dimensions: Positive | None = None
 
 

@@ -8,26 +8,28 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from cofee_dist.errors import UserError
-from cofee_dist.mining.kmeans import Clustering
 from cofee_dist.schemas import ENTITIES
 
 
-def write_entities(path: Path, entities: pa.Table, clustering: Clustering) -> None:
+def write_entities(
+    path: Path, entities: pa.Table, assignment_n: NDArray[np.int32], distance_n: NDArray[np.float32]
+) -> None:
     """Write the ENTITIES table (Parquet, zstd), atomically.
 
     Args:
         path: The file.
         entities: page_id, sentence_index, start, end, type and surface of each clustered entity, in the order of
             the points.
-        clustering: Gives cluster and squared distance.
+        assignment_n: Their clusters.
+        distance_n: Squared, to the centroid.
     """
-    if entities.num_rows != len(clustering.assignment_n):
-        raise ValueError(f"{entities.num_rows} entities, but {len(clustering.assignment_n)} assignments")
+    if entities.num_rows != len(assignment_n):
+        raise ValueError(f"{entities.num_rows} entities, but {len(assignment_n)} assignments")
     columns = [entities.column(name) for name in ENTITIES.names[:-2]]
-    columns += [pa.array(clustering.assignment_n), pa.array(clustering.distance_n)]
+    columns += [pa.array(assignment_n), pa.array(distance_n)]
     table = pa.table(dict(zip(ENTITIES.names, columns, strict=True))).cast(ENTITIES)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")

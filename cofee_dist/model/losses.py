@@ -9,16 +9,12 @@ Shapes in names: b examples, t positions, d hidden size, e entities, k clusters.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 #: A cluster's variance is taken to be at least this share of the mean over the clusters that have members.
 VARIANCE_FLOOR = 0.1
-
-_BLOCK_ROWS = 65536
 
 
 def span_probabilities(logits_bt2: Tensor) -> Tensor:
@@ -119,38 +115,6 @@ def cluster_loss(logits_ek: Tensor, cluster_e: Tensor, weights_k: Tensor, count:
     """
     chosen_e = cluster_log_probabilities(logits_ek).gather(1, cluster_e[:, None]).squeeze(1)
     return -(weights_k.to(chosen_e)[cluster_e] * chosen_e).sum() / count
-
-
-def cluster_variances(
-    embeddings_nd: Tensor, cluster_n: Tensor, clusters: int, reduction: Literal["mean", "sum"] = "mean"
-) -> Tensor:
-    """Eq. 9: V_k, the squared distances of a cluster's members to their centroid.
-
-    The paper sums them; the mean (the default) keeps 1/V_k from vanishing on a large corpus, where the sum would
-    make every weight of Eq. 10 the same.
-
-    Args:
-        embeddings_nd: e_i of all entities (n, d).
-        cluster_n: int64, each entity's cluster.
-        clusters: K.
-        reduction: ``mean`` or ``sum`` over the members.
-
-    Returns:
-        float64 (k); 0 for an empty cluster, and for one whose members are identical.
-    """
-    n, d = embeddings_nd.shape
-    sizes_k = torch.bincount(cluster_n, minlength=clusters).double()
-    centroids_kd = torch.zeros(clusters, d, dtype=torch.float64, device=embeddings_nd.device)
-    for at in range(0, n, _BLOCK_ROWS):
-        block = slice(at, at + _BLOCK_ROWS)
-        centroids_kd.index_add_(0, cluster_n[block], embeddings_nd[block].double())
-    centroids_kd /= sizes_k.clamp(min=1)[:, None]
-    variances_k = torch.zeros_like(sizes_k)
-    for at in range(0, n, _BLOCK_ROWS):
-        block = slice(at, at + _BLOCK_ROWS)
-        offsets_nd = embeddings_nd[block].double() - centroids_kd[cluster_n[block]]
-        variances_k.index_add_(0, cluster_n[block], offsets_nd.square().sum(1))
-    return variances_k / sizes_k.clamp(min=1) if reduction == "mean" else variances_k
 
 
 def cluster_weights(variances_k: Tensor, sizes_k: Tensor) -> Tensor:

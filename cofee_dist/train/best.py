@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from cofee_dist.model.span_extractor import SpanExtractor
-from cofee_dist.train.distributed import barrier
+from cofee_dist.ranks import barrier
 from cofee_dist.train.engine import Engine
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cofee_dist.artifacts import read_json, write_json
 from cofee_dist.errors import UserError
-from cofee_dist.train.distributed import barrier
+from cofee_dist.ranks import barrier
 from cofee_dist.train.engine import Engine
 
 _KEPT = 2

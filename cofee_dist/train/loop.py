@@ -19,8 +19,8 @@ from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanOutput
+from cofee_dist.ranks import sum_over_ranks
 from cofee_dist.train.checkpoint import Checkpoints
-from cofee_dist.train.distributed import sum_over_ranks
 from cofee_dist.train.engine import Engine, learning_rate_at
 from cofee_dist.train.metrics import Metrics, MetricsLog
 

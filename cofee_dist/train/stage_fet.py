@@ -13,18 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cofee_dist.artifacts import read_json, write_json
 from cofee_dist.batches.collate import Batch
 from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Fet
 from cofee_dist.mining.assignments import moved_share, write_entities
 from cofee_dist.mining.embeddings import embed_entities
 from cofee_dist.mining.kmeans import Clustering, kmeans
+from cofee_dist.mining.variances import cluster_variances
 from cofee_dist.mining.whitening import fit_whitening
-from cofee_dist.model.losses import cluster_loss, cluster_variances, cluster_weights, entity_embeddings, total_loss
+from cofee_dist.model.losses import cluster_loss, cluster_weights, entity_embeddings, total_loss
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
+from cofee_dist.ranks import barrier, gather_rows
 from cofee_dist.schemas import LabelledSentence
 from cofee_dist.train.best import save_model
-from cofee_dist.train.distributed import barrier, gather_rows
 from cofee_dist.train.engine import Engine
 from cofee_dist.train.loop import StepTotals
 from cofee_dist.train.metrics import Metrics
@@ -95,6 +97,11 @@ class FetPolicy:
         found = self._validation()
         self._keep_if_best(found.f1, epoch)
         metrics = {"validation_f1": found.f1, "validation_p": found.precision, "validation_r": found.recall}
+        told = read_json(self._clusters_path(epoch).with_suffix(".json"))
+        metrics["kmeans_objective"] = told["objective"][-1]
+        metrics["kmeans_iterations"] = len(told["objective"])
+        metrics["clusters_reseeded"] = sum(told["reseeded"])
+        metrics["largest_cluster_over_mean"] = told["largest_over_mean"]
         if epoch > 0 and self._stage.pca_dimensions is None:
             metrics["moved_share"] = self._moved_share(epoch)
         self._state.history.append({"epoch": epoch, **metrics})
@@ -106,43 +113,61 @@ class FetPolicy:
             save_model(self._engine, self._model, self._folder / "model")
 
     def _cluster(self, epoch: int, path: Path) -> None:
-        """Embed, cluster and weigh the entities with the model as it is now; rank 0 writes what came out."""
-        engine = self._engine
+        """Embed, cluster and weigh the entities with the model as it is now; rank 0 writes what came out.
+
+        Embeddings stay where they were made, each rank's in a file of its own; only each entity's cluster and its
+        distance to the centroid come to all.
+        """
+        engine, stage = self._engine, self._stage
+        shard = path.with_name(f"embeddings.rank={engine.rank}.npy")
         with engine.autocast():
-            index, share = embed_entities(
-                self._model, self._data, engine.device, self._batch_tokens, engine.rank, engine.world_size
+            index_n, embeddings_nd = embed_entities(
+                self._model,
+                self._data,
+                engine.device,
+                self._batch_tokens,
+                shard,
+                stage.embedding_precision,
+                engine.rank,
+                engine.world_size,
             )
-        embeddings = gather_rows(index, share, len(self._data.first))
-        clustering = self._kmeans(embeddings, epoch)
-        assignment_n = torch.from_numpy(clustering.assignment_n.astype(np.int64))
-        clusters = len(clustering.sizes_k)
-        variances_k = cluster_variances(torch.from_numpy(embeddings), assignment_n, clusters, self._stage.variance)
-        weights_k = cluster_weights(variances_k, torch.from_numpy(clustering.sizes_k))
+        clustering = self._kmeans(embeddings_nd, index_n, epoch)
+        variances_k = cluster_variances(embeddings_nd, clustering.assignment_n, len(clustering.sizes_k), stage.variance)
+        weights_k = cluster_weights(torch.from_numpy(variances_k), torch.from_numpy(clustering.sizes_k))
+        _, assignment_n, distance_n = gather_rows(index_n, clustering.assignment_n, clustering.distance_n)
         if engine.rank == 0:
-            write_entities(path.with_suffix(".parquet"), self._entities(), clustering)
+            write_entities(path.with_suffix(".parquet"), self._entities(), assignment_n, distance_n)
+            write_json(path.with_suffix(".json"), _told(clustering))
             partial = path.with_name(f".{path.name}")
             with partial.open("wb") as file:
                 np.savez(
                     file,
-                    assignment_n=clustering.assignment_n,
+                    assignment_n=assignment_n,
                     centroids_kd=clustering.centroids_kd,
                     weights_k=weights_k.numpy(),
                     reseeded=sum(clustering.reseeded),
                 )
             partial.rename(path)
         barrier()
+        shard.unlink(missing_ok=True)
 
-    def _kmeans(self, embeddings_nd: NDArray[np.float32], epoch: int) -> Clustering:
-        stage = self._stage
+    def _kmeans(self, embeddings_nd: NDArray[Any], index_n: NDArray[np.int64], epoch: int) -> Clustering:
+        stage, points_nd, initial_kd = self._stage, embeddings_nd, None
         if stage.pca_dimensions is not None:
             # A new projection each epoch: centroids of the last one would lie in another space.
-            points = fit_whitening(embeddings_nd, stage.pca_dimensions).apply(embeddings_nd)
-            return kmeans(points, stage.clusters, stage.kmeans_iterations, self._seed)
-        initial = None
-        if epoch > 0:
+            points_nd = fit_whitening(embeddings_nd, stage.pca_dimensions).apply(embeddings_nd)
+        elif epoch > 0:
             with np.load(self._clusters_path(epoch - 1)) as saved:
-                initial = saved["centroids_kd"]
-        return kmeans(embeddings_nd, stage.clusters, stage.kmeans_iterations, self._seed, initial)
+                initial_kd = saved["centroids_kd"]
+        return kmeans(
+            points_nd,
+            stage.clusters,
+            stage.kmeans_iterations,
+            self._seed,
+            initial_kd,
+            index_n=index_n,
+            most_points=stage.kmeans_points,
+        )
 
     def _moved_share(self, epoch: int) -> float:
         """Share of the entities that this epoch's clustering put elsewhere than the last one's."""
@@ -191,6 +216,18 @@ class FetPolicy:
             "reseeded": reseeded,
             "dropped_entities": dict(self._data.dropped),
         }
+
+
+def _told(clustering: Clustering) -> dict[str, Any]:
+    """What k-means did, for people: the objective after each iteration, and how even the clusters are."""
+    sizes = clustering.sizes_k.tolist()
+    return {
+        "objective": clustering.objective,
+        "reseeded": clustering.reseeded,
+        "sizes": sizes,
+        "largest_over_mean": max(sizes) * len(sizes) / max(1, sum(sizes)),
+        "trained_on": clustering.trained_on,
+    }
 
 
 def clusters_path(folder: Path, epoch: int) -> Path:

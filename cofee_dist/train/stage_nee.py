@@ -15,9 +15,9 @@ from cofee_dist.config import Nee
 from cofee_dist.labels.ledger import read_iteration, to_sentences, write_iteration
 from cofee_dist.labels.picking import pick
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
+from cofee_dist.ranks import barrier
 from cofee_dist.schemas import LabelledSentence
 from cofee_dist.train.best import save_model
-from cofee_dist.train.distributed import barrier
 from cofee_dist.train.engine import Engine
 from cofee_dist.train.loop import StepTotals
 from cofee_dist.train.metrics import Metrics

@@ -8,8 +8,8 @@ from typing import Any
 from cofee_dist.batches.tokens import TokenTable, make_prompt, tokenize
 from cofee_dist.evaluate.scorer import Score, score
 from cofee_dist.model.predict import extract_spans
+from cofee_dist.ranks import gather_shares
 from cofee_dist.schemas import Entity, LabelledSentence
-from cofee_dist.train.distributed import gather_shares
 from cofee_dist.train.engine import Engine
 
 

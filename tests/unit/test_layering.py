@@ -25,6 +25,7 @@ LAYERS = (
     "config",
     "config_file",
     "artifacts",
+    "ranks",
     "world",
     "corpus",
     "labels",

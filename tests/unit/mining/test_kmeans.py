@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 from cofee_dist.errors import UserError
-from cofee_dist.mining import kmeans as module
+from cofee_dist.mining import blocks
 from cofee_dist.mining.kmeans import kmeans
+from cofee_dist.mining.members import Members
 
 
 def blobs(n: int, d: int, centres: int, seed: int, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +97,7 @@ def test_same_input_same_output() -> None:
 def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     points, _ = blobs(1000, 6, 5, seed=8, spread=3)
     whole = kmeans(points, 5)
-    monkeypatch.setattr(module, "_BLOCK_ROWS", 77)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 77)
     parts = kmeans(points, 5)
     assert np.array_equal(whole.assignment_n, parts.assignment_n)
     np.testing.assert_allclose(whole.objective, parts.objective, rtol=1e-9)
@@ -139,10 +140,10 @@ def test_far_from_the_origin_distances_do_not_cancel() -> None:
 
 def test_sums_are_float64() -> None:
     # In float32 the sum of these stops at 2**24 and the mean comes out wrong.
-    members = module._Members(np.full((200, 1), 2.0**24 + 2, dtype=np.float32), 1)
+    members = Members(np.full((200, 1), 2.0**24 + 2, dtype=np.float32), np.arange(200), 1)
     members.move(np.zeros(200, dtype=np.int64))
     assert members.centroids(np.zeros((1, 1))).item() == 2.0**24 + 2
-    big = module._Members(np.array([[2.0**24], [1.0], [1.0]], dtype=np.float32), 1)
+    big = Members(np.array([[2.0**24], [1.0], [1.0]], dtype=np.float32), np.arange(3), 1)
     big.move(np.zeros(3, dtype=np.int64))
     assert big.sums_kd.item() == 2**24 + 2
 
@@ -150,7 +151,7 @@ def test_sums_are_float64() -> None:
 def test_moves_leave_the_sums_of_a_fresh_count() -> None:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(300, 3)).astype(np.float32)
-    members = module._Members(points, 4)
+    members = Members(points, np.arange(300), 4)
     for _ in range(5):
         assignment = rng.integers(0, 4, 300)
         members.move(assignment)

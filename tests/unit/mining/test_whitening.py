@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
 from cofee_dist.errors import UserError
-from cofee_dist.mining import whitening
+from cofee_dist.mining import blocks
 from cofee_dist.mining.whitening import fit_whitening
 
 
@@ -19,7 +19,7 @@ def correlated(n: int, d: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("dimensions", [1, 4, 10])
 def test_against_scikit_learn(dimensions: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whitening, "_BLOCK_ROWS", 64)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 64)
     points = correlated(500, 10)
     reference = PCA(dimensions, whiten=True, svd_solver="full").fit(points.astype(np.float64))
     expected = normalize(reference.transform(points.astype(np.float64)))

@@ -123,27 +123,6 @@ def test_eq8_keeps_the_weight_of_a_batch_of_one_cluster() -> None:
     assert heavy.item() == pytest.approx(8 * light.item())
 
 
-@given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 6), st.sampled_from(["mean", "sum"]))
-@settings(max_examples=50, deadline=None)
-def test_eq9_against_the_formula(seed: int, n: int, k: int, reduction: str) -> None:
-    rng = np.random.default_rng(seed)
-    points, cluster = rng.normal(size=(n, 3)) + 100, rng.integers(0, k, n)
-    expected = []
-    for c in range(k):
-        members = points[cluster == c]
-        squares = [((x - members.mean(0)) ** 2).sum() for x in members]
-        expected.append(sum(squares) / (len(squares) if reduction == "mean" and squares else 1))
-    found = losses.cluster_variances(torch.tensor(points), torch.tensor(cluster), k, reduction)  # type: ignore[arg-type]
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-9)
-
-
-def test_eq9_in_blocks_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    points, cluster = torch.randn(50, 4), torch.randint(0, 3, (50,))
-    whole = losses.cluster_variances(points, cluster, 3)
-    monkeypatch.setattr(losses, "_BLOCK_ROWS", 7)
-    assert torch.allclose(losses.cluster_variances(points, cluster, 3), whole)
-
-
 @given(st.lists(st.floats(0.5, 50), min_size=1, max_size=6))
 @settings(max_examples=50, deadline=None)
 def test_eq10_against_the_formula(spread: list[float]) -> None:

@@ -1,0 +1,170 @@
+"""Is k-means over all ranks as fast as scikit-learn's Lloyd, and do two ranks share the work?
+
+    python benchmarks/kmeans.py                                  # 1,000,000 points of 128 dimensions, K 23 and 100
+    python benchmarks/kmeans.py --points 200000 --runs 1
+
+Ours, scikit-learn's and `faiss.Kmeans` (on all points) take turns, from the same centroids and for as many iterations,
+with every core; then ours on one process and on two, with one thread each. Points come from a mixture of 60 wide
+Gaussians. Every run is a process of its own, whose peak memory is told beside that of the points alone. Writes
+benchmarks/out/kmeans.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from cofee_dist.artifacts import write_json
+
+OUT = Path(__file__).resolve().parent / "out"
+ITERATIONS = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", type=int, default=1_000_000)
+    parser.add_argument("--dimensions", type=int, default=128)
+    parser.add_argument("--clusters", type=int, nargs="+", default=[23, 100])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        print(json.dumps(run(**json.loads(arguments.worker))))
+        return
+    cores = len(os.sched_getaffinity(0))
+    found: dict[str, Any] = {"points": arguments.points, "dimensions": arguments.dimensions, "cores": cores}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "points.npy"
+        np.save(path, mixture(arguments.points, arguments.dimensions))
+        for clusters in arguments.clusters:
+            turns = [(system, cores, 1) for system in ("ours", "scikit-learn", "faiss.Kmeans")]
+            turns += [("ours", 1, 1), ("ours", 1, 2)]
+            runs: dict[str, list[dict[str, float]]] = {}
+            for _ in range(arguments.runs):
+                for system, threads, ranks in turns:
+                    name = f"{system}, {ranks} rank{'s' * (ranks > 1)} x {threads} thread{'s' * (threads > 1)}"
+                    runs.setdefault(name, []).append(measure(system, path, clusters, threads, ranks))
+                    print(clusters, name, runs[name][-1], flush=True)
+            found[f"K {clusters}"] = summary(runs, cores)
+    write_json(OUT / "kmeans.json", found)
+    for clusters in arguments.clusters:
+        Console().print(table(clusters, found[f"K {clusters}"]))
+
+
+def mixture(points: int, dimensions: int) -> np.ndarray:
+    """Overlapping groups, as entity embeddings are."""
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(60, dimensions)).astype(np.float32)
+    made = random.normal(size=(points, dimensions), scale=1.5).astype(np.float32)
+    made += centres[random.integers(0, len(centres), points)]
+    return made
+
+
+def measure(system: str, path: Path, clusters: int, threads: int, ranks: int) -> dict[str, float]:
+    """Seconds (the slowest rank's), objective and peak memory (the largest rank's, with what Python takes)."""
+    environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))}
+    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29617", "WORLD_SIZE": str(ranks)}
+    processes = []
+    for rank in range(ranks):
+        told = json.dumps({"system": system, "path": str(path), "clusters": clusters, "rank": rank, "ranks": ranks})
+        command = [sys.executable, str(Path(__file__).resolve()), "--worker", told]
+        environment["RANK"] = str(rank)
+        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
+    said = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        raise SystemExit(f"{system} failed")
+    results = [json.loads(answer) for answer in said]
+    return {name: max(result[name] for result in results) for name in results[0]}
+
+
+def run(system: str, path: str, clusters: int, rank: int, ranks: int) -> dict[str, float]:
+    """One system in this process."""
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    whole = np.load(path, mmap_mode="r")
+    index = np.arange(rank, len(whole), ranks)
+    points = np.ascontiguousarray(whole[index] if ranks > 1 else whole)
+    start = np.ascontiguousarray(whole[np.random.default_rng(1).choice(len(whole), clusters, replace=False)])
+    del whole
+    find = {"ours": _ours, "scikit-learn": _scikit_learn, "faiss.Kmeans": _faiss}[system]
+    if ranks > 1:
+        torch.distributed.init_process_group("gloo")
+        torch.distributed.barrier()
+    few = slice(20 * clusters)
+    find(points[few], start, index[few])  # libraries load, threads start
+    began = time.perf_counter()
+    objective = find(points, start, index)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"seconds": seconds, "objective": objective, "peak_bytes": peak, "points_bytes": points.nbytes}
+
+
+def _ours(points: np.ndarray, start: np.ndarray, index: np.ndarray) -> float:
+    from cofee_dist.mining.kmeans import kmeans
+
+    return kmeans(points, len(start), ITERATIONS, initial_kd=start, tolerance=0, index_n=index).objective[-1]
+
+
+def _scikit_learn(points: np.ndarray, start: np.ndarray, _: np.ndarray) -> float:
+    from sklearn.cluster import KMeans
+
+    model = KMeans(len(start), init=start, n_init=1, max_iter=ITERATIONS, tol=0, algorithm="lloyd")
+    return float(model.fit(points).inertia_)
+
+
+def _faiss(points: np.ndarray, start: np.ndarray, _: np.ndarray) -> float:
+    import faiss
+
+    model = faiss.Kmeans(points.shape[1], len(start), niter=ITERATIONS, max_points_per_centroid=len(points))
+    model.train(points, init_centroids=start)
+    return float(model.obj[-1])
+
+
+def summary(runs: dict[str, list[dict[str, float]]], cores: int) -> dict[str, Any]:
+    """Medians, and the ratios that the claims are about."""
+    medians = {
+        name: {key: statistics.median(result[key] for result in of_name) for key in of_name[0]}
+        for name, of_name in runs.items()
+    }
+    at_full = f"1 rank x {cores} thread{'s' * (cores > 1)}"
+    ours, peer = medians[f"ours, {at_full}"], medians[f"scikit-learn, {at_full}"]
+    return {
+        "systems": medians,
+        "times scikit-learn's speed": peer["seconds"] / ours["seconds"],
+        "objective against scikit-learn's": ours["objective"] / peer["objective"],
+        "two ranks against one": medians["ours, 1 rank x 1 thread"]["seconds"]
+        / medians["ours, 2 ranks x 1 thread"]["seconds"],
+        "peak memory over the points": ours["peak_bytes"] / ours["points_bytes"],
+    }
+
+
+def table(clusters: int, found: dict[str, Any]) -> Table:
+    """A row a system, and the ratios."""
+    shown = Table("", "seconds", "objective", "peak MB", title=f"K {clusters}, {ITERATIONS} iterations")
+    for name, result in found["systems"].items():
+        shown.add_row(
+            name, f"{result['seconds']:.2f}", f"{result['objective']:.5g}", f"{result['peak_bytes'] / 1e6:,.0f}"
+        )
+    shown.add_section()
+    for name, value in found.items():
+        if name != "systems":
+            shown.add_row(name, f"{value:.3f}")
+    return shown
+
+
+if __name__ == "__main__":
+    main()
