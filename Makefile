@@ -1,11 +1,12 @@
 # make quickstart   set everything up, make a small wiki with known truth, run the whole job on it
 # make test         set everything up, check style and types, run the tests
+# make chaos        kill workers and drivers of a local Ray cluster; a job that was killed must end as one left alone
 # make bench        the claims on quality and speed, each against a peer; JSON in benchmarks/out
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 
-.PHONY: setup quickstart test lint bench clean
+.PHONY: setup quickstart test chaos lint bench clean
 
 quickstart: setup
 	$(BIN)/cofee quickstart
@@ -13,6 +14,9 @@ quickstart: setup
 test: setup lint
 	./scripts/system-packages.sh browser
 	$(BIN)/pytest
+
+chaos: setup
+	$(BIN)/pytest -m chaos
 
 lint: setup
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cofee_dist.errors import UserError
@@ -137,7 +138,7 @@ def _faiss() -> Any:
 def _column_means(points_nd: NDArray[Any], total: int) -> Doubles:
     sum_d = np.zeros(points_nd.shape[1])
     for block in blocks(len(points_nd)):
-        sum_d += np.sum(points_nd[block], axis=0, dtype=np.float64)
+        sum_d += torch.from_numpy(points_nd[block]).sum(0, dtype=torch.float64).numpy()
     mean_d = sum_arrays(sum_d) / max(total, 1)
     if not np.isfinite(mean_d).all():
         raise ValueError("the points to cluster hold NaN or infinite values")

@@ -18,7 +18,7 @@ class Members:
         self._assignment_n = np.full(n, -1, dtype=np.int64)
         self._own_sizes_k = np.zeros(clusters, dtype=np.int64)
         self._own_sums_kd = np.zeros((clusters, d))
-        squares = sum(float(np.square(points_nd[block], dtype=np.float64).sum()) for block in blocks(n))
+        squares = sum(float(torch.from_numpy(points_nd[block]).double().square().sum()) for block in blocks(n))
         self._squares = float(sum_arrays(np.array([squares]))[0])
         self.sizes_k, self.sums_kd = self._own_sizes_k, self._own_sums_kd
 
@@ -85,9 +85,10 @@ class Members:
 
 
 def squared_distances(points_nd: Floats, centroids_kd: Doubles, assignment_n: Integers) -> Doubles:
-    """Of each point to its centroid, float64, from differences."""
-    distance_n = np.empty(len(points_nd))
+    """Of each point to its centroid, float64, from differences: nothing cancels, so float32 does for these."""
+    distance_n = torch.empty(len(points_nd), dtype=torch.float64)
+    near_kd = torch.from_numpy(centroids_kd.astype(np.float32))
     for block in blocks(len(points_nd)):
-        offsets_nd = points_nd[block] - centroids_kd[assignment_n[block]]
-        distance_n[block] = np.einsum("nd,nd->n", offsets_nd, offsets_nd)
-    return distance_n
+        offsets_nd = torch.from_numpy(points_nd[block]) - near_kd[torch.from_numpy(assignment_n[block])]
+        distance_n[block] = offsets_nd.square_().sum(1)
+    return distance_n.numpy()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from cofee_dist.artifacts import read_json, write_json
-from cofee_dist.errors import UserError
 from cofee_dist.ranks import barrier
 from cofee_dist.train.engine import Engine
 
@@ -30,7 +29,7 @@ class Checkpoints:
         self._engine.save(folder)
         barrier()
         if self._engine.rank == 0:
-            write_json(folder / _STATE, {**state, "world_size": self._engine.world_size})
+            write_json(folder / _STATE, state)
             for old in self._complete()[:-_KEPT]:
                 # State first: a kill in the middle leaves an incomplete checkpoint, not a broken one.
                 (old / _STATE).unlink()
@@ -43,12 +42,6 @@ class Checkpoints:
         if not complete:
             return None
         state: dict[str, Any] = read_json(complete[-1] / _STATE)
-        if state["world_size"] != self._engine.world_size:
-            raise UserError(
-                f"the checkpoint was written by {state['world_size']} workers, this run has {self._engine.world_size}",
-                where=complete[-1],
-                fix=f"set engine.workers={state['world_size']}, or delete the folder to begin the stage anew",
-            )
         self._engine.load(complete[-1])
         return state
 

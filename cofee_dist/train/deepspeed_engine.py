@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import os
+import shutil
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
+from cofee_dist.ranks import barrier
 from cofee_dist.train.engine import autocast, device_of, parameter_groups
 
 #: What the loop decides; a JSON file that sets them otherwise would be silently wrong.
@@ -74,10 +79,32 @@ class DeepSpeedEngine:
         self._engine.save_checkpoint(str(folder), tag="engine", save_latest=False)
 
     def load(self, folder: Path) -> None:
-        """See Engine. DeepSpeed's own files hold its optimizer's classes: they are read from our run only."""
-        path, _ = self._engine.load_checkpoint(str(folder), tag="engine")
+        """See Engine. DeepSpeed's own files hold its optimizer's classes: they are read from our run only.
+
+        Shards of another number of ranks are converted to DeepSpeed's universal format first, beside them.
+        """
+        tag = "engine"
+        if len(list((folder / tag).glob("*_optim_states.pt"))) not in (0, self.world_size):
+            tag = "universal"
+            if self.rank == 0 and not (folder / "latest_universal").exists():
+                to_universal(folder / "engine", folder / tag)
+            barrier()
+        decays = [group["weight_decay"] for group in self._engine.optimizer.param_groups]
+        self._engine._config.load_universal_checkpoint = tag == "universal"
+        path, _ = self._engine.load_checkpoint(str(folder), tag=tag)
+        self._engine._config.load_universal_checkpoint = False
         if path is None:
             raise ValueError(f"no DeepSpeed checkpoint in {folder}")
+        if tag == "universal":
+            self._mend_universal(decays)
+
+    def _mend_universal(self, decays: list[float]) -> None:
+        """ZeRO-3 gives all groups the first one's weight decay, and one step counter, which each then counts up."""
+        for group, decay in zip(self._engine.optimizer.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
+        for state in getattr(self._engine.optimizer, "optimizer", self._engine.optimizer).state.values():
+            if isinstance(state.get("step"), Tensor):
+                state["step"] = state["step"].clone()
 
     def full_state(self) -> dict[str, Tensor]:
         """See Engine."""
@@ -89,6 +116,25 @@ class DeepSpeedEngine:
             with deepspeed.zero.GatheredParameters([value], enabled=sharded):
                 state[name] = value.detach().cpu().clone()
         return state
+
+
+def to_universal(shards: Path, folder: Path) -> None:
+    """Write the shards of any number of ranks as files for each parameter, which any number of ranks can load."""
+    from deepspeed.checkpoint import ds_to_universal
+
+    arguments = argparse.Namespace(
+        input_folder=str(shards),
+        output_folder=str(folder),
+        num_extract_workers=1,
+        num_merge_workers=1,
+        keep_temp_folder=False,
+        strict=True,
+        # What is said there of parallel layers is for models that are cut: this one is not.
+        inject_missing_state=True,
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        ds_to_universal.main(arguments)
 
 
 def _settings(config: EngineConfig, stage: Stage) -> dict[str, Any]:

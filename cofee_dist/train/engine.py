@@ -37,7 +37,7 @@ class Engine(Protocol):
         """Write this rank's part of model and optimizer; every rank calls it."""
 
     def load(self, folder: Path) -> None:
-        """Read what ``save`` wrote; ValueError where the world size is another."""
+        """Read what ``save`` wrote, with as many ranks or another number of them."""
 
     def full_state(self) -> dict[str, Tensor]:
         """The whole model's weights on the CPU; every rank calls it (ZeRO-3 gathers)."""
