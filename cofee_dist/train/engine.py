@@ -137,7 +137,7 @@ class TorchEngine:
     def save(self, folder: Path) -> None:
         """See Engine."""
         folder.mkdir(parents=True, exist_ok=True)
-        parts = {"module": self.module, "optimizer": self._optimizer, "scaler": self._scaler}
+        parts: dict[str, Any] = {"module": self.module, "optimizer": self._optimizer, "scaler": self._scaler}
         torch.save({name: part.state_dict() for name, part in parts.items()}, folder / "rank=0.pt")
 
     def load(self, folder: Path) -> None:

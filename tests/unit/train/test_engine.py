@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from cofee_dist.batches.dataset import build_dataset
 from cofee_dist.config import Engine, Nee
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
+from cofee_dist.train.deepspeed_engine import _settings
 from cofee_dist.train.engine import TorchEngine, learning_rate_at, parameter_groups
 from cofee_dist.train.loop import train_step
 from cofee_dist.train.worker import make_engine
@@ -20,6 +23,7 @@ from tests.distributed.test_gradients import Policy
 from tests.families import FAMILIES, config_of, tokenizer_of
 from tests.training import made_up, tiny_config
 
+ROOT = Path(__file__).resolve().parents[3]
 QUESTIONS = {"PER": "Find persons", "LOC": "Find places"}
 STAGE = Nee(epochs=1, learning_rate=1e-2)
 
@@ -136,7 +140,7 @@ def test_fp16_clips_and_updates_as_fp32_does() -> None:
     assert apart < 0.05 * moved
 
 
-def test_fp16_skips_a_step_that_overflows_and_goes_on_after_a_checkpoint(tmp_path: Any) -> None:
+def test_fp16_skips_a_step_that_overflows_and_goes_on_after_a_checkpoint(tmp_path: Path) -> None:
     engine = TorchEngine(model_of(), Engine(device="cpu", precision="fp16"), STAGE)
     engine._scaler._init_scale = 2.0**40
     before = engine.full_state()
@@ -153,7 +157,26 @@ def test_fp16_skips_a_step_that_overflows_and_goes_on_after_a_checkpoint(tmp_pat
     assert all(torch.equal(again.full_state()[name], value) for name, value in engine.full_state().items())
 
 
-def test_fp16_without_a_gpu_is_the_users_mistake(tmp_path: Any) -> None:
+def test_fp16_without_a_gpu_is_the_users_mistake(tmp_path: Path) -> None:
     for name in ("torch", "deepspeed"):
         with pytest.raises(UserError, match="fp16 needs a GPU"):
             make_engine(model_of(), tiny_config(tmp_path, precision="fp16", name=name), STAGE)
+
+
+@pytest.mark.parametrize("key", ["bf16", "fp16", "optimizer", "gradient_clipping", "zero_force_ds_cpu_optimizer"])
+def test_a_deepspeed_json_that_decides_what_the_run_decides_is_refused(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "zero.json"
+    path.write_text(json.dumps({"zero_optimization": {"stage": 2}, key: {"enabled": True}}))
+    with pytest.raises(UserError, match=f"the DeepSpeed config sets {key}"):
+        _settings(Engine(name="deepspeed", deepspeed_config=str(path)), STAGE)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("cluster/deepspeed/*.json")), ids=lambda path: path.stem)
+def test_fp16_is_deepspeeds_own_on_every_zero_stage(path: Path) -> None:
+    settings = {
+        precision: _settings(Engine(name="deepspeed", deepspeed_config=str(path), precision=precision), STAGE)
+        for precision in ("fp32", "bf16", "fp16")
+    }
+    assert settings["fp16"] == {**settings["fp32"], "fp16": {"enabled": True}}
+    assert settings["bf16"] == settings["fp32"]
+    assert ("offload_optimizer" in settings["fp32"]["zero_optimization"]) == path.stem.endswith("_offload")
