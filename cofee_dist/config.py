@@ -124,13 +124,20 @@ class Encoder(Tree):
 
 
 class Stage(Tree):
-    """What every training stage has. ``warmup_share`` is the share of steps in which the rate rises."""
+    """What every training stage has. ``warmup_share`` is the share of steps in which the rate rises.
+
+    After them it falls to zero along a line or half a cosine, or stays (``schedule``). Of the sentences without an
+    entity of a type, an epoch asks that type's question of at most ``negatives_per_positive`` for each sentence with
+    one, and of others in the next epoch (null: of all).
+    """
 
     epochs: Positive
     learning_rate: Rate
     warmup_share: Share = 0.1
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     max_gradient_norm: Rate = 1.0
+    negatives_per_positive: Annotated[float, Field(ge=0)] | None = None
     max_sentences: Positive | None = None
 
 
@@ -187,6 +194,10 @@ class Stages(Tree):
 class Engine(Tree):
     """What runs the loop. ``batch_tokens`` fill an optimizer step, ``micro_batch_tokens`` a forward pass.
 
+    ``precision``: bf16 and torch's fp16 are autocast over float32 weights. DeepSpeed's fp16 keeps the weights in fp16
+    and float32 copies in its optimizer. fp16 scales the loss, skips the steps in which gradients overflow, and needs a
+    GPU. ``activation_checkpointing`` computes each layer twice and keeps only what goes into it.
+
     ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. ``cpu_threads`` is
     for small encoders, which more threads slow down (null: torch's choice); ``parallel_stages: 2`` then trains the
     ablations beside the main stages.
@@ -198,7 +209,8 @@ class Engine(Tree):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cpu_threads: Positive | None = None
     parallel_stages: Annotated[int, Field(ge=1, le=2)] = 1
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    activation_checkpointing: bool = False
     batch_tokens: Positive = 2048
     micro_batch_tokens: Positive = 2048
     checkpoint_every_steps: Positive = 200

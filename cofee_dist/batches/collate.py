@@ -84,13 +84,13 @@ def collate_inputs(
     )
 
 
-def collate(dataset: SpanDataset, examples: NDArray[np.int64], pad_id: int = 0) -> Batch:
+def collate(dataset: SpanDataset, examples: NDArray[np.int64]) -> Batch:
     """The batch of these examples; padded to the longest of them."""
     questions = len(dataset.prompts)
     rows, columns = examples // questions, examples % questions
     prompts = [dataset.prompts[column] for column in columns.tolist()]
     lengths = dataset.sentence_lengths_of(examples)
-    inputs = collate_inputs(dataset.tokens, dataset.tokens.splits[rows], lengths, prompts, pad_id)
+    inputs = collate_inputs(dataset.tokens, dataset.tokens.splits[rows], lengths, prompts, dataset.pad_id)
     counts = dataset.splits[examples + 1] - dataset.splits[examples]
     of_example = np.repeat(np.arange(len(examples)), counts)
     entity = np.concatenate(

@@ -20,7 +20,7 @@ class SpanDataset:
 
     Entities lie flat, sorted by example: those of example i are ``splits[i]:splits[i + 1]`` of ``first`` and
     ``last`` (int32, the entity's first and last piece, counted from the sentence's first piece) and of
-    ``cluster`` (int32, -1 where there is none).
+    ``cluster`` (int32, -1 where there is none). ``pad_id`` fills batches up.
     """
 
     tokens: TokenTable
@@ -32,6 +32,7 @@ class SpanDataset:
     last: NDArray[np.int32]
     cluster: NDArray[np.int32]
     dropped: Mapping[str, int]
+    pad_id: int = 0
 
     def __len__(self) -> int:
         return len(self.tokens) * len(self.prompts)
@@ -100,8 +101,10 @@ def build_dataset(
     rows: list[tuple[int, int, int]] = []
     for row, sentence in enumerate(sentences):
         _, starts, ends = tokens.row(row)
-        first_at = {int(start): at for at, start in reversed(list(enumerate(starts)))}
-        last_at = {int(end): at for at, end in enumerate(ends)}
+        # Pieces of nothing but white space (SentencePiece) have no characters: no entity begins or ends there.
+        written = np.flatnonzero(starts < ends).tolist()
+        first_at = {int(starts[at]): at for at in reversed(written)}
+        last_at = {int(ends[at]): at for at in written}
         for entity in sentence.entities:
             column = columns.get(entity.type)
             if column is None:
@@ -127,4 +130,5 @@ def build_dataset(
         last=entities[:, 2].astype(np.int32),
         cluster=np.full(len(entities), -1, dtype=np.int32),
         dropped=dropped,
+        pad_id=tokenizer.pad_token_id or 0,
     )

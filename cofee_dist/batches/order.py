@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,41 @@ class EpochPlan:
         return self.examples[self.splits[index] : self.splits[index + 1]]
 
 
-def plan_epoch(input_lengths: NDArray[np.int64], batch_tokens: int, seed: int, epoch: int) -> EpochPlan:
+def sample_negatives(
+    has_entity: NDArray[np.bool_], types: int, negatives_per_positive: float | None, seed: int, epoch: int
+) -> NDArray[np.int64]:
+    """The examples of an epoch: all that have an entity, and of each type's others at most so many for each of these.
+
+    Args:
+        has_entity: of each example ``sentence * types + type``, bool [examples].
+        types: how many there are.
+        negatives_per_positive: null takes every example. A type without entities counts as one with one.
+        seed: of the run.
+        epoch: counted from 0; (seed, epoch) fixes the sample.
+
+    Returns:
+        Example indices, ascending, int64.
+    """
+    if negatives_per_positive is None:
+        return np.arange(len(has_entity))
+    # A stream of its own: the order of an epoch draws from [seed, epoch].
+    random = np.random.Generator(np.random.PCG64([seed, epoch, 1]))
+    chosen = [np.flatnonzero(has_entity)]
+    for column in range(types):
+        negatives = np.flatnonzero(~has_entity[column::types]) * types + column
+        positives = int(has_entity[column::types].sum())
+        wanted = math.floor(negatives_per_positive * max(1, positives))
+        chosen.append(random.permutation(negatives)[:wanted])
+    return np.sort(np.concatenate(chosen))
+
+
+def plan_epoch(
+    input_lengths: NDArray[np.int64],
+    batch_tokens: int,
+    seed: int,
+    epoch: int,
+    examples: NDArray[np.int64] | None = None,
+) -> EpochPlan:
     """Shuffle, sort by length within buckets, cut at a token budget, shuffle the steps.
 
     Args:
@@ -34,10 +69,12 @@ def plan_epoch(input_lengths: NDArray[np.int64], batch_tokens: int, seed: int, e
         batch_tokens: at most this many tokens a step, padding included; one longer example is a step alone.
         seed: of the run.
         epoch: counted from 0; (seed, epoch) fixes the order.
+        examples: those that the epoch takes; all if left out.
     """
     random = np.random.Generator(np.random.PCG64([seed, epoch]))
-    order = random.permutation(len(input_lengths))
-    mean = max(1.0, float(input_lengths.mean())) if len(input_lengths) else 1.0
+    examples = np.arange(len(input_lengths)) if examples is None else examples
+    order = examples[random.permutation(len(examples))]
+    mean = max(1.0, float(input_lengths[order].mean())) if len(order) else 1.0
     bucket = max(1, int(_BUCKET_STEPS * batch_tokens / mean))
     pieces = []
     for at in range(0, len(order), bucket):

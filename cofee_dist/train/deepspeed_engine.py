@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import shutil
 from contextlib import redirect_stderr, redirect_stdout
@@ -19,7 +20,7 @@ from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.ranks import barrier
-from cofee_dist.train.engine import autocast, device_of, parameter_groups
+from cofee_dist.train.engine import autocast, checkpoint_activations, device_of, parameter_groups
 
 #: What the loop decides; a JSON file that sets them otherwise would be silently wrong.
 _OURS = (
@@ -30,6 +31,10 @@ _OURS = (
     "gradient_clipping",
     "optimizer",
     "scheduler",
+    "fp16",
+    "bf16",
+    "torch_autocast",
+    "zero_force_ds_cpu_optimizer",
 )
 
 
@@ -49,7 +54,11 @@ class DeepSpeedEngine:
         deepspeed.init_distributed("nccl" if self.device.type == "cuda" else "gloo", verbose=False)
         self._config = config
         settings = _settings(config, stage)
-        optimizer = torch.optim.AdamW(parameter_groups(module, stage.weight_decay), lr=stage.learning_rate)
+        checkpoint_activations(module, config)
+        # Where the optimizer's state is on the host, so is the update: torch's fused one needs no compiler there.
+        fused = "offload_optimizer" in settings["zero_optimization"] or None
+        groups = parameter_groups(module, stage.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, fused=fused)
         self._engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=settings)
         self.module = self._engine.module
         self.rank, self.world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
@@ -67,12 +76,12 @@ class DeepSpeedEngine:
         self._engine.backward(loss * self.world_size)
 
     def step(self, learning_rate: float) -> float | None:
-        """See Engine. ZeRO-0 does not tell the norm."""
+        """See Engine. ZeRO-0 does not tell the norm, and a step whose gradients overflow is skipped and has none."""
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
         self._engine.step()
         norm = self._engine.get_global_grad_norm()
-        return None if norm is None else float(norm)
+        return None if norm is None or not math.isfinite(norm) else float(norm)
 
     def save(self, folder: Path) -> None:
         """See Engine."""
@@ -114,7 +123,8 @@ class DeepSpeedEngine:
         for name, value in self.module.state_dict(keep_vars=True).items():
             sharded = hasattr(value, "ds_id")
             with deepspeed.zero.GatheredParameters([value], enabled=sharded):
-                state[name] = value.detach().cpu().clone()
+                # A copy in float32, fp16's weights too: the next stage reads what it finds.
+                state[name] = value.detach().to("cpu", torch.float32 if value.is_floating_point() else None, copy=True)
         return state
 
 
@@ -150,14 +160,18 @@ def _settings(config: EngineConfig, stage: Stage) -> dict[str, Any]:
             raise UserError(
                 f"the DeepSpeed config sets {', '.join(taken)}",
                 where=path,
-                fix="remove them: batch sizes, clipping and optimizer come from the run's config",
+                fix="remove them: batch sizes, clipping, precision and optimizer come from the run's config",
             )
+        settings.setdefault("zero_optimization", {"stage": 0})
+    if config.precision == "fp16":
+        settings["fp16"] = {"enabled": True}
     return settings | {
         "train_micro_batch_size_per_gpu": 1,
         # The loop knows how many micro-batches a step has; it differs from step to step.
         "managed_gradient_accumulation": False,
         "gradient_clipping": stage.max_gradient_norm,
         "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
+from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
 
 
@@ -50,8 +52,23 @@ def device_of(config: EngineConfig) -> torch.device:
 
 
 def autocast(device: torch.device, config: EngineConfig) -> torch.autocast:
-    """bf16 autocast, or none in fp32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+    """bf16 or fp16 autocast, or none in fp32."""
+    dtype = torch.float16 if config.precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=dtype, enabled=config.precision != "fp32")
+
+
+def checkpoint_activations(module: SpanExtractor, config: EngineConfig) -> None:
+    """Where the config asks for it, keep only the layers' inputs and compute the rest again on the way back."""
+    if not config.activation_checkpointing:
+        return
+    if not module.encoder.supports_gradient_checkpointing:
+        raise UserError(
+            f"the encoder ({module.config.encoder.model_type}) cannot checkpoint activations",
+            fix="set engine.activation_checkpointing to false",
+        )
+    # The older name of the same, for the releases of transformers that have no other.
+    enable = getattr(module.encoder, "activation_checkpointing_enable", module.encoder.gradient_checkpointing_enable)
+    enable()
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -62,11 +79,21 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 
 def learning_rate_at(step: int, total_steps: int, stage: Stage) -> float:
-    """Linear warm-up over ``warmup_share`` of the steps, then linear decay to zero. A function of the step alone."""
+    """Linear warm-up over ``warmup_share`` of the steps, then ``schedule``. A function of the step alone.
+
+    With x the share of the other steps that is done: linear 1 - x, cosine (1 + cos(pi x)) / 2, constant 1.
+    """
     warmup = max(1, round(stage.warmup_share * total_steps))
     if step < warmup:
         return stage.learning_rate * (step + 1) / warmup
-    return stage.learning_rate * max(0.0, (total_steps - step) / max(1, total_steps - warmup))
+    done = min(1.0, (step - warmup) / max(1, total_steps - warmup))
+    match stage.schedule:
+        case "linear":
+            return stage.learning_rate * (1 - done)
+        case "cosine":
+            return stage.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        case "constant":
+            return stage.learning_rate
 
 
 class TorchEngine:
@@ -76,10 +103,13 @@ class TorchEngine:
         self.device = device_of(config)
         self.module = module
         nn.Module.to(module, self.device)
+        checkpoint_activations(module, config)
         self.rank, self.world_size = 0, 1
         self._config, self._max_norm = config, stage.max_gradient_norm
         groups = parameter_groups(module, stage.weight_decay)
         self._optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, fused=True)
+        # Off, it hands everything through as it is.
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
 
     def autocast(self) -> torch.autocast:
         """See Engine."""
@@ -91,29 +121,31 @@ class TorchEngine:
 
     def backward(self, loss: Tensor) -> None:
         """See Engine."""
-        loss.backward()
+        self._scaler.scale(loss).backward()
 
-    def step(self, learning_rate: float) -> float:
-        """See Engine."""
+    def step(self, learning_rate: float) -> float | None:
+        """See Engine. A step of fp16 whose gradients overflow is skipped and has no norm."""
+        self._scaler.unscale_(self._optimizer)
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), self._max_norm)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        self._optimizer.step()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
-        return float(norm)
+        return float(norm) if torch.isfinite(norm) else None
 
     def save(self, folder: Path) -> None:
         """See Engine."""
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            {"module": self.module.state_dict(), "optimizer": self._optimizer.state_dict()}, folder / "rank=0.pt"
-        )
+        parts: dict[str, Any] = {"module": self.module, "optimizer": self._optimizer, "scaler": self._scaler}
+        torch.save({name: part.state_dict() for name, part in parts.items()}, folder / "rank=0.pt")
 
     def load(self, folder: Path) -> None:
         """See Engine."""
         state = torch.load(folder / "rank=0.pt", map_location=self.device, weights_only=True)
         self.module.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
 
     def full_state(self) -> dict[str, Tensor]:
         """See Engine."""

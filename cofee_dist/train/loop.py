@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cofee_dist.batches.collate import Batch, collate
 from cofee_dist.batches.dataset import SpanDataset
-from cofee_dist.batches.order import deal, plan_epoch
+from cofee_dist.batches.order import deal, plan_epoch, sample_negatives
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
@@ -126,7 +126,9 @@ class TrainingLoop:
     def _epoch(self, dataset: SpanDataset, position: Position) -> None:
         engine, config, policy = self.engine, self.config, self.policy
         lengths = dataset.input_lengths
-        plan = plan_epoch(lengths, config.batch_tokens, self.seed, position.epoch)
+        ratio, types = self.stage.negatives_per_positive, len(dataset.prompts)
+        examples = sample_negatives(dataset.entity_counts > 0, types, ratio, self.seed, position.epoch)
+        plan = plan_epoch(lengths, config.batch_tokens, self.seed, position.epoch, examples)
         if len(plan) == 0:
             raise UserError(
                 f"stage {policy.name} has no sentences to train on", fix="give it more text, or fewer filters"

@@ -15,6 +15,7 @@ from cofee_dist.artifacts import write_json
 from cofee_dist.batches.dataset import build_dataset
 from cofee_dist.batches.tokens import tokenize
 from cofee_dist.config import Config, Esi, Fet, LabelledFile, Nee, Stage
+from cofee_dist.errors import UserError
 from cofee_dist.evaluate.readers import read_labelled
 from cofee_dist.labels.esi import esi_labels
 from cofee_dist.labels.ledger import read_iteration, to_sentences
@@ -23,7 +24,7 @@ from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.schemas import ENTITY, KEY, SENTENCES, LabelledSentence
 from cofee_dist.tracking import log_metrics, tracking_uri
 from cofee_dist.train.checkpoint import Checkpoints
-from cofee_dist.train.engine import Engine, TorchEngine
+from cofee_dist.train.engine import Engine, TorchEngine, device_of
 from cofee_dist.train.loop import StagePolicy, TrainingLoop
 from cofee_dist.train.metrics import MetricsLog
 from cofee_dist.train.stage_esi import EsiPolicy
@@ -89,7 +90,15 @@ def _policy(job: StageJob, engine: Engine, model: SpanExtractor) -> StagePolicy:
 
 
 def make_engine(model: SpanExtractor, config: Config, stage: Stage) -> Engine:
-    """The engine that the config names."""
+    """The engine that the config names.
+
+    Raises:
+        UserError: fp16 without a GPU, or activation checkpointing of an encoder that has none.
+    """
+    if config.engine.precision == "fp16" and device_of(config.engine).type != "cuda":
+        raise UserError(
+            "fp16 needs a GPU", where="engine.precision", fix="set engine.precision to bf16 or fp32, or use a GPU"
+        )
     if config.engine.name == "deepspeed":
         from cofee_dist.train.deepspeed_engine import DeepSpeedEngine
 

@@ -66,10 +66,17 @@ def on_torch(micro_batch_tokens: int, size: int = 20) -> dict[str, torch.Tensor]
     return steps(TorchEngine(tiny_model(dropout=0.0), Engine(device="cpu"), STAGE), micro_batch_tokens, size)
 
 
-def on_deepspeed(rank: int, zero: int, micro_batch_tokens: int, size: int, path: Path) -> None:
+def on_deepspeed(rank: int, zero: str, micro_batch_tokens: int, size: int, path: Path) -> None:
     from cofee_dist.train.deepspeed_engine import DeepSpeedEngine
 
-    config = Engine(name="deepspeed", device="cpu", deepspeed_config=str(ROOT / f"cluster/deepspeed/zero{zero}.json"))
+    path_of_json = ROOT / f"cluster/deepspeed/zero{zero}.json"
+    config = Engine(
+        name="deepspeed",
+        device="cpu",
+        deepspeed_config=str(path_of_json),
+        # ZeRO-3 gathers a layer's weights again for the second forward pass.
+        activation_checkpointing=zero == "3",
+    )
     state = steps(DeepSpeedEngine(tiny_model(dropout=0.0), config, STAGE), micro_batch_tokens, size)
     if rank == 0:
         torch.save(state, path)
@@ -101,7 +108,7 @@ def test_four_micro_batches_equal_one(one_batch):
 
 
 @pytest.mark.deepspeed
-@pytest.mark.parametrize("zero", [0, 1, 2, 3])
+@pytest.mark.parametrize("zero", ["0", "1", "2", "3", "2_offload", "3_offload"])
 def test_two_processes_with_two_micro_batches_equal_one_batch(zero, one_batch, tmp_path):
     assert micro_batches(2, FOUR) == [2, 2]
     run_on(2, on_deepspeed, zero, FOUR, 20, tmp_path / "state.pt")
@@ -110,7 +117,7 @@ def test_two_processes_with_two_micro_batches_equal_one_batch(zero, one_batch, t
 
 @pytest.mark.deepspeed
 def test_a_rank_without_examples_takes_part(tmp_path):
-    run_on(2, on_deepspeed, 2, FOUR, 1, tmp_path / "state.pt")
+    run_on(2, on_deepspeed, "2", FOUR, 1, tmp_path / "state.pt")
     assert_same(torch.load(tmp_path / "state.pt", weights_only=True), on_torch(FOUR, size=1))
 
 

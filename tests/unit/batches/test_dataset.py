@@ -10,6 +10,7 @@ from cofee_dist.batches.dataset import build_dataset
 from cofee_dist.errors import UserError
 from cofee_dist.schemas import Entity, LabelledSentence
 from tests.encoders import wordpiece_tokenizer
+from tests.families import tokenizer_of
 
 QUESTIONS = {"PER": "Find persons", "LOC": "Find places"}
 TEXT = "Ada Lovelace lived in London ."
@@ -79,6 +80,17 @@ def test_what_the_length_cuts_off_is_counted():
 def test_a_boundary_inside_a_piece_is_counted():
     data = build_dataset(wordpiece_tokenizer(), [LabelledSentence(TEXT, (Entity(0, 2, "PER"),))], QUESTIONS, 64)
     assert (len(data.first), data.dropped["inside a piece"]) == (0, 1)
+
+
+@pytest.mark.parametrize("family", ["xlm-roberta", "deberta-v2"])
+def test_an_entity_begins_at_a_piece_with_characters(family):
+    """SentencePiece may give a word's space a piece of its own, of which only white space is the surface."""
+    tokenizer, text = tokenizer_of(family), "Ada lived in Paris ."
+    assert tokenizer.tokenize(text)[-4:-1] == ["▁in", "▁", "Paris"]
+    data = build_dataset(tokenizer, [LabelledSentence(text, (Entity(13, 18, "LOC"),))], QUESTIONS, 64)
+    _, starts, ends = data.tokens.row(0)
+    assert text[starts[data.first[0]] : ends[data.last[0]]] == "Paris"
+    assert starts[data.first[0]] < ends[data.first[0]]
 
 
 def test_a_type_without_a_question_is_the_users_mistake():

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cofee_dist.batches.order import deal, length_batches, plan_epoch
+from cofee_dist.batches.order import deal, length_batches, plan_epoch, sample_negatives
 
 LENGTHS = st.lists(st.integers(3, 150), min_size=1, max_size=300).map(lambda values: np.array(values, dtype=np.int64))
 
@@ -52,3 +52,49 @@ def test_length_buckets_keep_padding_under_five_percent():
     plan = plan_epoch(lengths, 4096, 0, 0)
     padded = sum(lengths[plan.step(at)].max() * len(plan.step(at)) for at in range(len(plan)))
     assert 1 - lengths.sum() / padded < 0.05
+
+
+@st.composite
+def labelled(draw):
+    types = draw(st.integers(1, 4))
+    rows = draw(st.lists(st.lists(st.booleans(), min_size=types, max_size=types), max_size=60))
+    return np.array(rows, dtype=bool).reshape(-1), types
+
+
+@given(labelled(), st.floats(0, 4), st.integers(0, 5), st.integers(0, 5))
+@settings(deadline=None)
+def test_each_type_keeps_its_positives_and_at_most_so_many_negatives(has_entity_and_types, ratio, seed, epoch):
+    has_entity, types = has_entity_and_types
+    chosen = sample_negatives(has_entity, types, ratio, seed, epoch)
+    assert (np.diff(chosen) > 0).all()
+    assert set(np.flatnonzero(has_entity)) <= set(chosen.tolist())
+    for column in range(types):
+        of_type = has_entity[column::types]
+        positives, negatives = int(of_type.sum()), int((~of_type).sum())
+        taken = int((~has_entity[chosen[chosen % types == column]]).sum())
+        assert taken == min(negatives, int(ratio * max(1, positives)))
+    np.testing.assert_array_equal(chosen, sample_negatives(has_entity, types, ratio, seed, epoch))
+
+
+def test_negatives_differ_between_epochs_and_come_all_in_time():
+    has_entity = np.arange(90) % 3 == 0
+    epochs = [sample_negatives(has_entity, 1, 0.5, 0, epoch) for epoch in range(30)]
+    assert {len(chosen) for chosen in epochs} == {45}
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert set(np.concatenate(epochs)) == set(range(90))
+
+
+@given(labelled(), st.integers(0, 5))
+@settings(deadline=None)
+def test_without_a_limit_every_example_comes(has_entity_and_types, seed):
+    chosen = sample_negatives(*has_entity_and_types, None, seed, 0)
+    np.testing.assert_array_equal(chosen, np.arange(len(has_entity_and_types[0])))
+
+
+@given(LENGTHS, st.data())
+@settings(deadline=None)
+def test_an_epoch_of_some_examples_takes_these_once(lengths, data):
+    examples = np.flatnonzero(data.draw(st.lists(st.booleans(), min_size=len(lengths), max_size=len(lengths))))
+    plan = plan_epoch(lengths, 500, 0, 0, examples)
+    assert sorted(plan.examples.tolist()) == examples.tolist()
+    assert sum(len(plan.step(at)) for at in range(len(plan))) == len(examples)
