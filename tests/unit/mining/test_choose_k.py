@@ -34,7 +34,8 @@ def slow_stability(points: np.ndarray, clusters: int, seed: int) -> float:
     found = []
     for at in range(HALVES):
         half = np.sort(random.choice(n, n // 2, replace=False))
-        found.append(dict(zip(half.tolist(), kmeans(points[half], clusters, seed=seed + 1 + at).assignment_n.tolist())))
+        assigned = kmeans(points[half], clusters, seed=seed + 1 + at).assignment_n
+        found.append(dict(zip(half.tolist(), assigned.tolist(), strict=True)))
     scores = []
     for one, other in combinations(found, 2):
         both = neither = first = second = 0
