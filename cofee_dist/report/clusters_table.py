@@ -30,12 +30,17 @@ def evidence_table(evidence: ClusterEvidence, page: str) -> Group:
     clear, stable = evidence.best(lambda row: row.silhouette), evidence.best(lambda row: row.stability)
     for row in evidence.rows:
         table.add_row(*_cells(row, evidence, clear, stable, with_truth))
-    told = Text(f"{finding(evidence)} * is the config's K.", style="bold")
-    empty = (
-        f"At K = {row.k} {plural(row.empty, 'cluster is', 'clusters are')} empty." for row in evidence.rows if row.empty
-    )
-    parts: list[RenderableType] = [table, told, *(Text(note, style="yellow") for note in (*evidence.notes, *empty))]
-    return Group(*parts, Text.assemble(("page  ", "bold"), Text(page, overflow="fold")))
+    return Group(table, *_said(evidence), Text.assemble(("page  ", "bold"), Text(page, overflow="fold")))
+
+
+def _said(evidence: ClusterEvidence) -> list[RenderableType]:
+    """The finding, and what a reader has to know beside it."""
+    tried = any(row.k == evidence.configured for row in evidence.rows)
+    config = "* is the config's K." if tried else f"The config's K is {evidence.configured}."
+    empty = [row for row in evidence.rows if row.empty]
+    notes = [f"At K = {row.k}, {plural(row.empty, 'cluster is', 'clusters are')} empty." for row in empty]
+    found = Text(f"{finding(evidence)} {config}", style="bold")
+    return [found, *(Text(note, style="yellow") for note in (*evidence.notes, *notes))]
 
 
 def _cells(

@@ -164,8 +164,17 @@ def test_terminal_shows_the_table_in_80_columns() -> None:
     ):
         assert part in shown
     assert "…" not in shown
-    assert "At K = 4 1 cluster is empty" in shown
+    assert "* is the config's K." in shown
+    assert "At K = 4, 1 cluster is empty" in shown
 
 
 def test_nothing_known_but_the_objective() -> None:
     assert finding(evidence(known=False)) == "Too few entities to say more than the objective."
+
+
+def test_configs_k_is_told_where_it_was_not_tried() -> None:
+    stream = io.StringIO()
+    other = evidence().model_copy(update={"configured": 23})
+    Console(file=stream, width=120).print(evidence_table(other, "page"))
+    assert "The config's K is 23." in stream.getvalue()
+    assert "the config has 23" in words(render_clusters(other))
