@@ -187,6 +187,37 @@ def inspect(
         Console().print(view.show_changes(limit) if changes else view.show(limit, surface))
 
 
+@app.command()
+def clusters(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder; its NEE stage must be finished.")],
+    numbers: Annotated[
+        list[int] | None,
+        typer.Option("--k", "-k", metavar="K", help="Try this K; may be repeated. Else around the config's."),
+    ] = None,
+    show: Annotated[
+        int | None, typer.Option(metavar="K", help="Whose clusters the page shows; else the config's.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=3, help="Entities that silhouettes are computed of.")] = 4000,
+    near: Annotated[int, typer.Option(min=1, help="Entities to show of each cluster.")] = 6,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of clusterings and samples; else the config's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+) -> None:
+    """Compare numbers of clusters: objective, silhouette and stability, and a page with each cluster's entities."""
+    from rich.console import Console
+
+    from cofee_dist.pipeline.clusters import compare_clusters
+    from cofee_dist.report.clusters_page import CLUSTERS, write_clusters
+    from cofee_dist.report.clusters_table import evidence_table
+
+    with Console(stderr=True).status("reading the run") as shown:
+        evidence = compare_clusters(run, numbers, show, sample, near, seed, shown.update)
+        page = write_clusters(evidence, run / CLUSTERS)
+    if as_json:
+        typer.echo(json.dumps(evidence.to_json(), ensure_ascii=False, indent=2))
+    else:
+        Console().print(evidence_table(evidence, str(page)))
+
+
 def _model_folder(path: Path) -> Path:
     """A model's folder, or the model of a run."""
     for folder in (path, path / "model"):

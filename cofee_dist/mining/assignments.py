@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,39 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
+from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.errors import UserError
-from cofee_dist.schemas import ENTITIES
+from cofee_dist.schemas import ENTITIES, LabelledSentence
 
 
-def write_entities(
-    path: Path, entities: pa.Table, assignment_n: NDArray[np.int32], distance_n: NDArray[np.float32]
-) -> None:
-    """Write the ENTITIES table (Parquet, zstd), atomically.
+def entity_table(data: SpanDataset, sentences: Sequence[LabelledSentence]) -> pa.Table:
+    """page_id, sentence_index, start, end, type and surface of each entity of a data set, in its order.
 
     Args:
-        path: The file.
+        data: made from the sentences.
+        sentences: in the order of the data set's rows.
+    """
+    rows, columns = np.divmod(np.repeat(np.arange(len(data)), data.entity_counts), len(data.types))
+    begins = data.tokens.splits[rows]
+    starts, ends = data.tokens.starts[begins + data.first], data.tokens.ends[begins + data.last]
+    of_entity = [sentences[row] for row in rows.tolist()]
+    spans = list(zip(of_entity, starts.tolist(), ends.tolist(), strict=True))
+    return pa.table(
+        {
+            "page_id": [sentence.page_id for sentence in of_entity],
+            "sentence_index": [sentence.sentence_index for sentence in of_entity],
+            "start": starts,
+            "end": ends,
+            "type": [data.types[column] for column in columns.tolist()],
+            "surface": [sentence.text[start:end] for sentence, start, end in spans],
+        }
+    )
+
+
+def as_entities(entities: pa.Table, assignment_n: NDArray[np.int32], distance_n: NDArray[np.float32]) -> pa.Table:
+    """The ENTITIES table.
+
+    Args:
         entities: page_id, sentence_index, start, end, type and surface of each clustered entity, in the order of
             the points.
         assignment_n: Their clusters.
@@ -30,7 +53,14 @@ def write_entities(
         raise ValueError(f"{entities.num_rows} entities, but {len(assignment_n)} assignments")
     columns = [entities.column(name) for name in ENTITIES.names[:-2]]
     columns += [pa.array(assignment_n), pa.array(distance_n)]
-    table = pa.table(dict(zip(ENTITIES.names, columns, strict=True))).cast(ENTITIES)
+    return pa.table(dict(zip(ENTITIES.names, columns, strict=True))).cast(ENTITIES)
+
+
+def write_entities(
+    path: Path, entities: pa.Table, assignment_n: NDArray[np.int32], distance_n: NDArray[np.float32]
+) -> None:
+    """Write ``as_entities`` of them (Parquet, zstd), atomically."""
+    table = as_entities(entities, assignment_n, distance_n)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     pq.write_table(table, partial, compression="zstd")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cofee_dist.labels.ledger import iterations, read_iteration, to_sentences
 from cofee_dist.mining.assignments import read_entities
 from cofee_dist.report.collect import clusters_from_tables
 from cofee_dist.report.schema import Clusters, Iteration, Picking
+from cofee_dist.schemas import KEY, LabelledSentence
 from cofee_dist.train.stage_fet import clusters_path
 
 
@@ -73,7 +74,8 @@ def clusters_of(config: Config, run: Path, counts: Mapping[str, Any], iteration:
     """
     path = clusters_path(run / "fet", max(0, counts["best_epoch"])).with_suffix(".parquet")
     entities, labels = read_entities(path), read_iteration(run / "nee" / "labels", iteration)
-    known = _fine_types(config, entities, labels)
+    kinds = fine_types(config, entities, to_sentences(labels))
+    known = [(cluster, kind) for cluster, kind in zip(entities["cluster"].to_pylist(), kinds, strict=True) if kind]
     clusters, fine = [cluster for cluster, _ in known], [kind for _, kind in known]
     return clusters_from_tables(
         entities,
@@ -86,18 +88,15 @@ def clusters_of(config: Config, run: Path, counts: Mapping[str, Any], iteration:
     )
 
 
-def _fine_types(config: Config, entities: pa.Table, labels: pa.Table) -> list[tuple[int, str]]:
-    """Cluster and true fine type of the entities that are in the truth."""
+def fine_types(config: Config, entities: pa.Table, sentences: Sequence[LabelledSentence]) -> list[str | None]:
+    """The true fine type of each entity of a table with key, start and end; None where the truth has none."""
     if config.evaluation.truth is None:
-        return []
+        return [None] * entities.num_rows
     truth = {
         (text, entity.start, entity.end): entity.type
         for text, found in read_truth(config.evaluation.truth, key="fine").items()
         for entity in found
     }
-    texts = {(s.page_id, s.sentence_index): s.text for s in to_sentences(labels)}
-    keys = (
-        (row["cluster"], truth.get((texts[row["page_id"], row["sentence_index"]], row["start"], row["end"])))
-        for row in entities.to_pylist()
-    )
-    return [(cluster, kind) for cluster, kind in keys if kind is not None]
+    texts = {(s.page_id, s.sentence_index): s.text for s in sentences}
+    columns = (entities.column(name).to_pylist() for name in (*KEY, "start", "end"))
+    return [truth.get((texts[page_id, index], start, end)) for page_id, index, start, end in zip(*columns, strict=True)]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from cofee_dist.report.schema import Span
 
+#: How far a cut may move to fall between words, in characters.
+_TO_A_SPACE = 12
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -36,3 +39,18 @@ def pieces(text: str, entities: Sequence[Span]) -> tuple[list[Piece], list[Span]
     if at < len(text):
         found.append(Piece(text[at:]))
     return found, hidden
+
+
+def excerpt(text: str, entity: Span, most: int) -> tuple[str, Span]:
+    """About ``most`` characters around an entity, which stays whole, with … where cut; and the entity in them."""
+    begin = max(0, min(entity.start - (most - (entity.end - entity.start)) // 2, len(text) - most, entity.start))
+    end = min(len(text), max(begin + most, entity.end))
+    if begin > 0:
+        begin = text.find(" ", begin, min(begin + _TO_A_SPACE, entity.start)) + 1 or begin
+    if end < len(text):
+        space = text.rfind(" ", max(end - _TO_A_SPACE, entity.end), end)
+        end = space if space >= 0 else end
+    before, after = "…" * (begin > 0), "…" * (end < len(text))
+    moved = len(before) - begin
+    span = entity.model_copy(update={"start": entity.start + moved, "end": entity.end + moved})
+    return before + text[begin:end] + after, span

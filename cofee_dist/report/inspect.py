@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cofee_dist.artifacts import MANIFEST, STARTED, Manifest, read_manifest
 from cofee_dist.errors import UserError
+from cofee_dist.report.clusters_page import CLUSTERS, CLUSTERS_HTML
 from cofee_dist.report.inspect_labels import find_ledger
 from cofee_dist.report.losses import losses_table
 from cofee_dist.report.matches_page import MATCHES_HTML
@@ -36,6 +37,8 @@ def inspect_run(folder: str | Path) -> Group:
         parts.append(_iterations_table(ledger))
     if (folder / "labels" / MATCHES_HTML).exists():
         parts.append(Text.assemble(("word lists  ", "bold"), str(folder / "labels" / MATCHES_HTML)))
+    if (folder / CLUSTERS / CLUSTERS_HTML).exists():
+        parts.append(Text.assemble(("clusters    ", "bold"), str(folder / CLUSTERS / CLUSTERS_HTML)))
     return Group(*parts)
 
 

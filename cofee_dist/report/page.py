@@ -32,7 +32,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        score=text.score, count=text.count, duration=text.duration, shorten=text.shorten, signed=text.signed
+        score=text.score,
+        count=text.count,
+        amount=text.amount,
+        percent=text.percent,
+        duration=text.duration,
+        shorten=text.shorten,
+        signed=text.signed,
     )
     return made
 

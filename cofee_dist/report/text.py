@@ -28,6 +28,18 @@ def count(value: int | None) -> str:
     return MISSING if value is None else f"{value:,}"
 
 
+def amount(value: float | None, digits: int = 4) -> str:
+    """A measured number with so many digits that count, thousands separated: ``283,200``, ``15.8``, ``0.0123``."""
+    return MISSING if value is None else f"{float(f'{value:.{digits}g}'):,.10g}"
+
+
+def percent(share: float | None) -> str:
+    """A share (0 to 1) in whole percent; what is there but rounds to nothing is ``<1 %``."""
+    if share is None:
+        return MISSING
+    return "<1\u00a0%" if 0 < share < 0.005 else f"{100 * share:.0f}\u00a0%"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as a person says them: ``0.4 s``, ``48 s``, ``3 min 20 s``, ``1 h 05 min``."""
     if seconds is None:

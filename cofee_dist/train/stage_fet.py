@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,7 +16,7 @@ from cofee_dist.artifacts import read_json, write_json
 from cofee_dist.batches.collate import Batch
 from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Fet
-from cofee_dist.mining.assignments import moved_share, write_entities
+from cofee_dist.mining.assignments import entity_table, moved_share, write_entities
 from cofee_dist.mining.embeddings import embed_entities
 from cofee_dist.mining.kmeans import Clustering, kmeans
 from cofee_dist.mining.variances import cluster_variances
@@ -136,7 +135,8 @@ class FetPolicy:
         weights_k = cluster_weights(torch.from_numpy(variances_k), torch.from_numpy(clustering.sizes_k))
         _, assignment_n, distance_n = gather_rows(index_n, clustering.assignment_n, clustering.distance_n)
         if engine.rank == 0:
-            write_entities(path.with_suffix(".parquet"), self._entities(), assignment_n, distance_n)
+            entities = entity_table(self._data, self._sentences)
+            write_entities(path.with_suffix(".parquet"), entities, assignment_n, distance_n)
             write_json(path.with_suffix(".json"), _told(clustering))
             partial = path.with_name(f".{path.name}")
             with partial.open("wb") as file:
@@ -173,25 +173,6 @@ class FetPolicy:
         """Share of the entities that this epoch's clustering put elsewhere than the last one's."""
         with np.load(self._clusters_path(epoch - 1)) as before, np.load(self._clusters_path(epoch)) as after:
             return moved_share(before["assignment_n"], after["assignment_n"])
-
-    def _entities(self) -> pa.Table:
-        """Key, offsets, type and surface of each entity, in the order of the data set."""
-        data = self._data
-        rows, columns = np.divmod(np.repeat(np.arange(len(data)), data.entity_counts), len(data.types))
-        begins = data.tokens.splits[rows]
-        starts, ends = data.tokens.starts[begins + data.first], data.tokens.ends[begins + data.last]
-        sentences = [self._sentences[row] for row in rows.tolist()]
-        spans = list(zip(sentences, starts.tolist(), ends.tolist(), strict=True))
-        return pa.table(
-            {
-                "page_id": [sentence.page_id for sentence in sentences],
-                "sentence_index": [sentence.sentence_index for sentence in sentences],
-                "start": starts,
-                "end": ends,
-                "type": [data.types[column] for column in columns.tolist()],
-                "surface": [sentence.text[start:end] for sentence, start, end in spans],
-            }
-        )
 
     def _clusters_path(self, epoch: int) -> Path:
         return clusters_path(self._folder, epoch)

@@ -143,11 +143,15 @@ def _fet(job: StageJob, stage: Fet, engine: Engine, model: SpanExtractor) -> Sta
 
 
 def _labels(job: StageJob) -> list[LabelledSentence]:
-    table = read_iteration(job.data, job.iteration)
-    if job.settings.max_sentences is not None:
+    return read_labels(job.data, job.iteration, job.settings.max_sentences, job.config.seed)
+
+
+def read_labels(ledger: Path, iteration: int, max_sentences: int | None, seed: int) -> list[LabelledSentence]:
+    """The sentences of a label set that a stage trains on: all, or a sample of ``max_sentences``."""
+    table = read_iteration(ledger, iteration)
+    if max_sentences is not None:
         page_ids, indices = (table.column(name).to_numpy() for name in KEY)
-        hashes = key_hashes(page_ids, indices, job.config.seed)
-        table = table.take(sample_rows(hashes, job.settings.max_sentences))
+        table = table.take(sample_rows(key_hashes(page_ids, indices, seed), max_sentences))
     return to_sentences(table)
 
 

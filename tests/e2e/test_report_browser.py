@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
+from cofee_dist.report.clusters_page import render_clusters
 from cofee_dist.report.matches_page import render_matches
 from cofee_dist.report.write import write_report
 from tests.unit.report.samples import ALL
+from tests.unit.report.test_clusters_page import evidence
 from tests.unit.report.test_matches_page import sample
 
 pytestmark = pytest.mark.browser
 
 MATCHES = ("matches of anchors", "matches of text")
+CLUSTERS = {"few clusters": 4, "many clusters": 130}
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -81,6 +84,8 @@ def look(folder: Path, name: str, width: int, *flags: str) -> dict[str, Any]:
         pytest.skip("no chromium in PATH")
     if name in MATCHES:
         page = render_matches(sample(of_text=name == "matches of text"), name)
+    elif name in CLUSTERS:
+        page = render_clusters(evidence(CLUSTERS[name]))
     else:
         page = write_report(ALL[name](), folder)[1].read_text(encoding="utf-8")
     page = page.replace("<head>", f"<head>{POLICY}", 1).replace("</body>", f"{PROBE}</body>", 1)
@@ -99,7 +104,7 @@ def look(folder: Path, name: str, width: int, *flags: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("width", [420, 1200])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [*ALL, *CLUSTERS])
 def test_page_fits_and_fetches_nothing(tmp_path: Path, name: str, width: int) -> None:
     found = look(tmp_path, name, width)
     assert found["refused"] == []

@@ -46,7 +46,7 @@ def assert_told(done: subprocess.CompletedProcess[str], *parts: str) -> None:
 def test_help_names_the_commands():
     done = subprocess.run([sys.executable, "-m", "cofee_dist.cli", "--help"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0
-    for command in ("quickstart", "pretrain", "predict", "evaluate", "inspect"):
+    for command in ("quickstart", "pretrain", "predict", "evaluate", "inspect", "clusters"):
         assert command in done.stdout
 
 

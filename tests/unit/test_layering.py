@@ -50,9 +50,10 @@ HOMES = {
     "ray": ("train/ray_worker.py",),
     "deepspeed": ("train/deepspeed_engine.py",),
     "mlflow": ("tracking.py",),
+    "sklearn": ("mining/choose_k.py",),
 }
 
-HEAVY = ("torch", "transformers", "pyspark", "ray", "deepspeed", "faiss", "mlflow", "matplotlib")
+HEAVY = ("torch", "transformers", "pyspark", "ray", "deepspeed", "faiss", "mlflow", "matplotlib", "sklearn")
 
 
 def _imports(path: Path) -> Iterator[str]:

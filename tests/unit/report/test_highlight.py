@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cofee_dist.report.highlight import pieces
+from cofee_dist.report.highlight import excerpt, pieces
 from cofee_dist.report.schema import Span
 
 TEXT = "大 café 🎈 of Ürümqi"
@@ -27,3 +27,22 @@ def test_the_outermost_of_nested_entities_is_shown() -> None:
     found, hidden = pieces("abcdefgh", [inner, outer])
     assert [piece.entity for piece in found] == [outer]
     assert hidden == [inner]
+
+
+@given(st.text(alphabet="ab \n北", min_size=1, max_size=80), st.data())
+def test_excerpt_keeps_the_entity_and_some_of_the_text(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    most = data.draw(st.integers(1, 90))
+    shown, span = excerpt(text, Span(start=start, end=end, type="PER"), most)
+    assert shown[span.start : span.end] == text[start:end]
+    assert shown.strip("…") in text
+    assert len(shown) <= max(most, end - start) + 2
+    if most >= len(text):
+        assert shown == text
+
+
+def test_excerpt_is_cut_between_words() -> None:
+    text = "one two three four Ada Lovelace five six seven eight"
+    shown, span = excerpt(text, Span(start=19, end=31, type="PER"), 26)
+    assert (shown, shown[span.start : span.end]) == ("…four Ada Lovelace five…", "Ada Lovelace")

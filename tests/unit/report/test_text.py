@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from cofee_dist.report.text import count, duration, listed, plural, score, shorten, signed
+from cofee_dist.report.text import amount, count, duration, listed, percent, plural, score, shorten, signed
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,18 @@ def test_listed_stops_where_names_no_longer_fit() -> None:
     assert listed(["Paris", "Rome", "Kyoto"], 12) == "Paris, Rome"
     assert listed(["Constantinople", "Rome"], 8) == "Constan…"
     assert listed([], 8) == ""
+
+
+def test_amount_and_percent() -> None:
+    assert [amount(value) for value in (283_212.4, 15.84, 0.012336, 0.0, None)] == [
+        "283,200", "15.84", "0.01234", "0", "–",
+    ]  # fmt: skip
+    assert amount(1449.9, 3) == "1,450"
+    assert amount(1.2342e12) == "1.234e+12"
+    assert [percent(value) for value in (0.0, 0.004, 0.006, 1, None)] == [
+        "0\u00a0%",
+        "<1\u00a0%",
+        "1\u00a0%",
+        "100\u00a0%",
+        "–",
+    ]
