@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cofee_dist.artifacts import read_json
 from cofee_dist.config import Engine as EngineConfig
@@ -28,6 +30,10 @@ _OURS = (
 )
 
 
+class _NotFiniteError(Exception):
+    """Leaves DeepSpeed's step before the update."""
+
+
 class DeepSpeedEngine:
     """A rank of a DeepSpeed job; in a process without a launcher it is a world of one."""
 
@@ -46,6 +52,9 @@ class DeepSpeedEngine:
         settings = _settings(config, stage)
         optimizer = torch.optim.AdamW(parameter_groups(module, stage.weight_decay), lr=stage.learning_rate)
         self._engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=settings)
+        self._engine.clip_fp32_gradients = self._clip
+        self._norm: float | None = None
+        self._max_norm = stage.max_gradient_norm
         self.module = self._engine.module
         self.rank, self.world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
 
@@ -62,12 +71,21 @@ class DeepSpeedEngine:
         self._engine.backward(loss * self.world_size)
 
     def step(self, learning_rate: float) -> float | None:
-        """See Engine. ZeRO-0 does not tell the norm."""
+        """See Engine. From ZeRO-1 on DeepSpeed itself makes no update where the norm is not finite."""
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
-        self._engine.step()
-        norm = self._engine.get_global_grad_norm()
+        self._norm = None
+        with suppress(_NotFiniteError):
+            self._engine.step()
+        norm = self._engine.get_global_grad_norm() if self._norm is None else self._norm
         return None if norm is None else float(norm)
+
+    def _clip(self) -> None:
+        """In place of ZeRO-0's own, which keeps the norm to itself and updates with whatever it is."""
+        self._norm = float(nn.utils.clip_grad_norm_(self.module.parameters(), self._max_norm))
+        if not math.isfinite(self._norm):
+            self._engine.zero_grad()
+            raise _NotFiniteError
 
     def save(self, folder: Path) -> None:
         """See Engine."""
@@ -106,6 +124,9 @@ def _settings(config: EngineConfig, stage: Stage) -> dict[str, Any]:
                 where=path,
                 fix="remove them: batch sizes, clipping and optimizer come from the run's config",
             )
+    if settings.get("bf16", {}).get("enabled"):
+        # In bf16 weights DeepSpeed otherwise updates with whatever the gradients are.
+        settings["bf16"] = {"check_grad_overflow": True} | settings["bf16"]
     return settings | {
         "train_micro_batch_size_per_gpu": 1,
         # The loop knows how many micro-batches a step has; it differs from step to step.

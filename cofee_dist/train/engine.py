@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +32,10 @@ class Engine(Protocol):
         """Add the gradients of this rank's terms, each divided by the step's global count already."""
 
     def step(self, learning_rate: float) -> float | None:
-        """Sum gradients over ranks, clip, update, clear. Returns the norm before clipping, where the engine tells."""
+        """Sum gradients over ranks, clip, update, clear. Returns the norm before clipping, where the engine tells.
+
+        A norm that is not finite is the same on every rank and means that no update was made.
+        """
 
     def save(self, folder: Path) -> None:
         """Write this rank's part of model and optimizer; every rank calls it."""
@@ -95,12 +99,13 @@ class TorchEngine:
 
     def step(self, learning_rate: float) -> float:
         """See Engine."""
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self._max_norm)
+        norm = float(nn.utils.clip_grad_norm_(self.module.parameters(), self._max_norm))
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        self._optimizer.step()
+        if math.isfinite(norm):
+            self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        return float(norm)
+        return norm
 
     def save(self, folder: Path) -> None:
         """See Engine."""
