@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,7 @@ from cofee_dist.train.finite import StepCheck
 from cofee_dist.train.flops import ModelFlops, peak_flops
 from cofee_dist.train.meter import Meter
 from cofee_dist.train.metrics import Metrics, MetricsLog
+from cofee_dist.train.startup import StartUp
 
 _LOG_EVERY_STEPS = 10
 
@@ -85,6 +86,7 @@ class TrainingLoop:
     checkpoints: Checkpoints
     log: MetricsLog
     seed: int
+    starting: StartUp = field(default_factory=StartUp)
 
     def run(self) -> Position:
         """Go to the stage's end, from its newest checkpoint where there is one."""
@@ -103,6 +105,7 @@ class TrainingLoop:
 
     def _epoch(self, dataset: SpanDataset, position: Position) -> None:
         engine, config, policy = self.engine, self.config, self.policy
+        self.starting.until("first_labels")
         meter = self._meter()
         with meter.part("data"):
             lengths = dataset.input_lengths
@@ -119,6 +122,7 @@ class TrainingLoop:
             rate = learning_rate_at(position.global_step, len(plan) * epochs, self.stage)
             number = position.global_step + 1
             norm = train_step(policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter, number)
+            self.starting.finish("first_step")
             position.step += 1
             position.global_step = number
             if position.global_step % _LOG_EVERY_STEPS == 0 or position.step == len(plan):
