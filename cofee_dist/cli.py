@@ -241,8 +241,6 @@ def main(before: list[str] | None = None) -> None:
         _fail(str(error), 2)
     except KeyboardInterrupt:
         _fail("stopped; the same command goes on from the last finished stage, checkpoint or byte", 130)
-    except FloatingPointError as error:
-        _fail(str(error), 1)
     except BrokenPipeError:
         # The reader of our output (head, say) has gone; nothing is lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,10 +20,12 @@ class SpanDataset:
 
     Entities lie flat, sorted by example: those of example i are ``splits[i]:splits[i + 1]`` of ``first`` and
     ``last`` (int32, the entity's first and last piece, counted from the sentence's first piece) and of
-    ``cluster`` (int32, -1 where there is none). ``pad_id`` fills batches up.
+    ``cluster`` (int32, -1 where there is none). ``pad_id`` fills batches up. ``keys``: int64 [sentences, 2], page_id
+    and sentence_index of each.
     """
 
     tokens: TokenTable
+    keys: NDArray[np.int64]
     types: tuple[str, ...]
     prompts: tuple[Prompt, ...]
     max_length_tokens: int
@@ -122,6 +124,7 @@ def build_dataset(
     counts = np.bincount(entities[:, 0], minlength=len(sentences) * len(prompts))
     return SpanDataset(
         tokens=tokens,
+        keys=np.array([(one.page_id, one.sentence_index) for one in sentences], dtype=np.int64).reshape(-1, 2),
         types=tuple(questions),
         prompts=prompts,
         max_length_tokens=max_length_tokens,

@@ -74,10 +74,13 @@ def _stages_table(stages: Sequence[tuple[str, Manifest | None]]) -> Table:
 
 
 def _told(counts: Mapping[str, Any]) -> Iterator[str]:
-    """The single numbers among a stage's counts; tables and lists within them are for ``manifest.json``."""
+    """A stage's single numbers, and what its start-up was made of; other tables and lists are in ``manifest.json``."""
     for name, value in counts.items():
         label = name.replace("_", " ")
-        if isinstance(value, bool):
+        if name == "startup":
+            parts = (f"{part.replace('_', ' ')} {duration(took)}" for part, took in value.items())
+            yield f"startup: {', '.join(parts)}"
+        elif isinstance(value, bool):
             yield f"{label} {'yes' if value else 'no'}"
         elif isinstance(value, int):
             yield f"{label} {count(value)}"

@@ -7,12 +7,12 @@ import io
 import math
 import os
 import shutil
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cofee_dist.artifacts import read_json
 from cofee_dist.config import Engine as EngineConfig
@@ -38,6 +38,10 @@ _OURS = (
 )
 
 
+class _NotFiniteError(Exception):
+    """Leaves DeepSpeed's step before the update."""
+
+
 class DeepSpeedEngine:
     """A rank of a DeepSpeed job; in a process without a launcher it is a world of one."""
 
@@ -60,6 +64,9 @@ class DeepSpeedEngine:
         groups = parameter_groups(module, stage.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, fused=fused)
         self._engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=settings)
+        self._engine.clip_fp32_gradients = self._clip
+        self._norm: float | None = None
+        self._max_norm = stage.max_gradient_norm
         self.module = self._engine.module
         self.rank, self.world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
 
@@ -76,12 +83,26 @@ class DeepSpeedEngine:
         self._engine.backward(loss * self.world_size)
 
     def step(self, learning_rate: float) -> float | None:
-        """See Engine. ZeRO-0 does not tell the norm, and a step whose gradients overflow is skipped and has none."""
+        """See Engine. From ZeRO-1 on DeepSpeed itself makes no update where the norm is not finite.
+
+        A step of fp16 whose gradients overflow is skipped and has none.
+        """
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
-        self._engine.step()
-        norm = self._engine.get_global_grad_norm()
-        return None if norm is None or not math.isfinite(norm) else float(norm)
+        self._norm = None
+        with suppress(_NotFiniteError):
+            self._engine.step()
+        norm = self._engine.get_global_grad_norm() if self._norm is None else self._norm
+        if norm is None or (self._config.precision == "fp16" and not math.isfinite(norm)):
+            return None
+        return float(norm)
+
+    def _clip(self) -> None:
+        """In place of ZeRO-0's own, which keeps the norm to itself and updates with whatever it is."""
+        self._norm = float(nn.utils.clip_grad_norm_(self.module.parameters(), self._max_norm))
+        if not math.isfinite(self._norm):
+            self._engine.zero_grad()
+            raise _NotFiniteError
 
     def save(self, folder: Path) -> None:
         """See Engine."""

@@ -33,7 +33,10 @@ class Engine(Protocol):
         """Add the gradients of this rank's terms, each divided by the step's global count already."""
 
     def step(self, learning_rate: float) -> float | None:
-        """Sum gradients over ranks, clip, update, clear. Returns the norm before clipping, where the engine tells."""
+        """Sum gradients over ranks, clip, update, clear. Returns the norm before clipping, where the engine tells.
+
+        A norm that is not finite is the same on every rank and means that no update was made.
+        """
 
     def save(self, folder: Path) -> None:
         """Write this rank's part of model and optimizer; every rank calls it."""
@@ -126,13 +129,15 @@ class TorchEngine:
     def step(self, learning_rate: float) -> float | None:
         """See Engine. A step of fp16 whose gradients overflow is skipped and has no norm."""
         self._scaler.unscale_(self._optimizer)
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self._max_norm)
+        norm = float(nn.utils.clip_grad_norm_(self.module.parameters(), self._max_norm))
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
+        is_finite, scaled = math.isfinite(norm), self._scaler.is_enabled()
+        if is_finite or scaled:
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
-        return float(norm) if torch.isfinite(norm) else None
+        return norm if is_finite or not scaled else None
 
     def save(self, folder: Path) -> None:
         """See Engine."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -19,10 +18,13 @@ from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanOutput
-from cofee_dist.ranks import sum_over_ranks
 from cofee_dist.train.checkpoint import Checkpoints
 from cofee_dist.train.engine import Engine, learning_rate_at
+from cofee_dist.train.finite import StepCheck
+from cofee_dist.train.flops import ModelFlops, peak_flops
+from cofee_dist.train.meter import Meter
 from cofee_dist.train.metrics import Metrics, MetricsLog
+from cofee_dist.train.startup import StartUp
 
 _LOG_EVERY_STEPS = 10
 
@@ -69,29 +71,6 @@ class Position:
     finished: bool = False
 
 
-@dataclass
-class _Meter:
-    """Sums since the last line of the log."""
-
-    losses: dict[str, Tensor] = field(default_factory=dict)
-    tokens: int = 0
-    padded_tokens: int = 0
-    steps: int = 0
-    began: float = field(default_factory=time.perf_counter)
-
-    def metrics(self) -> Metrics:
-        """Of the whole step: each rank knows only its share of the losses and tokens, so every rank calls this."""
-        seconds = time.perf_counter() - self.began
-        shares = torch.stack([*self.losses.values()]).double()
-        counts = torch.tensor([self.tokens, self.padded_tokens], dtype=torch.float64, device=shares.device)
-        *losses, tokens, padded = sum_over_ranks(torch.cat([shares, counts])).tolist()
-        return {
-            **{name: value / self.steps for name, value in zip(self.losses, losses, strict=True)},
-            "tokens_per_second": tokens / seconds,
-            "padding_share": 1 - tokens / max(1, padded),
-        }
-
-
 @dataclass(frozen=True)
 class TrainingLoop:
     """Trains a stage.
@@ -107,6 +86,7 @@ class TrainingLoop:
     checkpoints: Checkpoints
     log: MetricsLog
     seed: int
+    starting: StartUp = field(default_factory=StartUp)
 
     def run(self) -> Position:
         """Go to the stage's end, from its newest checkpoint where there is one."""
@@ -125,31 +105,39 @@ class TrainingLoop:
 
     def _epoch(self, dataset: SpanDataset, position: Position) -> None:
         engine, config, policy = self.engine, self.config, self.policy
-        lengths = dataset.input_lengths
-        ratio, types = self.stage.negatives_per_positive, len(dataset.prompts)
-        examples = sample_negatives(dataset.entity_counts > 0, types, ratio, self.seed, position.epoch)
-        plan = plan_epoch(lengths, config.batch_tokens, self.seed, position.epoch, examples)
+        self.starting.until("first_labels")
+        meter = self._meter()
+        with meter.part("data"):
+            lengths = dataset.input_lengths
+            ratio, types = self.stage.negatives_per_positive, len(dataset.prompts)
+            examples = sample_negatives(dataset.entity_counts > 0, types, ratio, self.seed, position.epoch)
+            plan = plan_epoch(lengths, config.batch_tokens, self.seed, position.epoch, examples)
         if len(plan) == 0:
             raise UserError(
                 f"stage {policy.name} has no sentences to train on", fix="give it more text, or fewer filters"
             )
         epochs = self.stage.epochs
         engine.module.train()
-        meter = _Meter()
         while position.step < len(plan):
             step = plan.step(position.step)
             _seed_dropout(self.seed, policy.name, position.global_step, engine.rank)
             rate = learning_rate_at(position.global_step, len(plan) * epochs, self.stage)
-            norm = train_step(policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter)
+            number = position.global_step + 1
+            norm = train_step(policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter, number)
+            self.starting.finish("first_step")
             position.step += 1
-            position.global_step += 1
+            position.global_step = number
             if position.global_step % _LOG_EVERY_STEPS == 0 or position.step == len(plan):
                 progress = {"progress": (position.epoch + position.step / len(plan)) / epochs}
                 norms = {} if norm is None else {"gradient_norm": norm}
                 self.log(position.global_step, {**meter.metrics(), "learning_rate": rate, **norms, **progress})
-                meter = _Meter()
+                meter = self._meter()
             if position.global_step % config.checkpoint_every_steps == 0 and position.step < len(plan):
                 self._save(position)
+
+    def _meter(self) -> Meter:
+        device, module = self.engine.device, self.engine.module
+        return Meter(device, ModelFlops.of(module), peak_flops(device, self.config.precision))
 
     def _save(self, position: Position) -> None:
         state = {"position": asdict(position), "policy": self.policy.state()}
@@ -164,38 +152,45 @@ def train_step(
     engine: Engine,
     micro_batch_tokens: int,
     learning_rate: float,
-    meter: _Meter | None = None,
+    meter: Meter | None = None,
+    number: int = 0,
 ) -> float | None:
     """One optimizer step over the examples ``step``, of which this rank takes its share. Returns the gradient norm.
 
     Each loss is divided by the step's global count, so the gradients do not depend on how it was cut or dealt.
+    ``number`` is what the step is called where a loss or gradient is not finite: UserError on all ranks, no update.
     """
-    meter = meter if meter is not None else _Meter()
-    totals = StepTotals(
-        positions=int(dataset.sentence_lengths_of(step).sum()),
-        entities=int((dataset.splits[step + 1] - dataset.splits[step]).sum()),
-    )
-    for share in deal(step, lengths, micro_batch_tokens, engine.rank, engine.world_size):
-        # A rank without examples goes through the same collectives, with a loss of zero.
-        batch = collate(dataset, share if len(share) else step[:1]).to(engine.device)
-        with engine.autocast():
-            output = engine.forward(batch.input_ids_bt, batch.attention_mask_bt, batch.token_type_ids_bt)
-        losses = policy.loss(output, batch, totals)
-        if not len(share):
-            losses = {name: value * 0 for name, value in losses.items()}
-        engine.backward(losses["loss"])
-        for name, value in losses.items():
-            meter.losses[name] = meter.losses.get(name, torch.zeros((), device=engine.device)) + value.detach()
-        if len(share):
-            meter.tokens += int(lengths[share].sum())
-            meter.padded_tokens += batch.input_ids_bt.numel()
-    meter.steps += 1
-    if not bool(torch.isfinite(meter.losses["loss"])):
-        raise FloatingPointError(
-            f"stage {policy.name}: the loss is not finite; no update was made. Lower the learning rate. "
-            f"Sentences of the step: {sorted(set((step // len(dataset.prompts)).tolist()))[:8]}"
+    meter = meter if meter is not None else Meter(engine.device)
+    with meter.part("data"):
+        totals = StepTotals(
+            positions=int(dataset.sentence_lengths_of(step).sum()),
+            entities=int((dataset.splits[step + 1] - dataset.splits[step]).sum()),
         )
-    return engine.step(learning_rate)
+        shares = deal(step, lengths, micro_batch_tokens, engine.rank, engine.world_size)
+    minimised = []
+    for share in shares:
+        with meter.part("data"):
+            # A rank without examples goes through the same collectives, with a loss of zero.
+            batch = collate(dataset, share if len(share) else step[:1]).to(engine.device)
+        with meter.part("forward"):
+            with engine.autocast():
+                output = engine.forward(batch.input_ids_bt, batch.attention_mask_bt, batch.token_type_ids_bt)
+            losses = policy.loss(output, batch, totals)
+            if not len(share):
+                losses = {name: value * 0 for name, value in losses.items()}
+        with meter.part("backward"):
+            engine.backward(losses["loss"])
+        minimised.append(losses["loss"].detach())
+        meter.add_losses(losses)
+        if len(share):
+            meter.add_batch(batch, lengths[share])
+    meter.steps += 1
+    check = StepCheck(policy.name, number, learning_rate, engine, dataset, shares)
+    with meter.part("update"):
+        check.losses(minimised)
+        norm = engine.step(learning_rate)
+    check.gradient(norm)
+    return norm
 
 
 def _seed_dropout(seed: int, stage: str, step: int, rank: int) -> None:

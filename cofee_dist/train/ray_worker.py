@@ -5,21 +5,34 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle
+import time
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cofee_dist.artifacts import read_json
-from cofee_dist.train.worker import RESULT, StageJob, run_stage
+from cofee_dist.artifacts import read_json, write_json
+from cofee_dist.errors import UserError
+from cofee_dist.train.startup import STARTUP, StartUp, read_startup
+
+if TYPE_CHECKING:
+    from cofee_dist.train.worker import StageJob
 
 _MAX_FAILURES = 3
+_ERROR = "error.json"
 
 
 def fit(job: StageJob) -> dict[str, Any]:
     """Run a stage under Ray Train and return its result.
 
     ``engine.workers: 0`` is Ray Train's local mode: the same function in this process. With workers, a lost one is
-    replaced and the group goes on from the newest checkpoint, which lies in the run's folder (shared storage).
+    replaced and the group goes on from the newest checkpoint, which lies in the run's folder (shared storage). The
+    result also has ``startup_seconds`` and their parts (see ``StartUp``).
+
+    Raises:
+        UserError: As a worker raised it; the group is not tried again.
     """
+    from cofee_dist.train.worker import RESULT
+
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -35,7 +48,8 @@ def fit(job: StageJob) -> dict[str, Any]:
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     trainer = TorchTrainer(
         _train_loop,
-        train_loop_config={"job": job},
+        # Pickled here, so that a worker's imports fall into its own loop, where they are timed.
+        train_loop_config={"job": pickle.dumps(job)},
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=job.config.engine.device == "cuda"),
         run_config=RunConfig(
             name=f"{job.config.name}-{job.name}",
@@ -43,9 +57,14 @@ def fit(job: StageJob) -> dict[str, Any]:
             failure_config=FailureConfig(max_failures=_MAX_FAILURES),
         ),
     )
-    trainer.fit()
+    try:
+        trainer.fit()
+    except Exception:
+        _raise_told(job)
+        raise
+    _raise_told(job)
     result: dict[str, Any] = read_json(job.folder / RESULT)
-    return result
+    return result | read_startup(job.folder / STARTUP, job.launched)
 
 
 def fit_apart(job: StageJob) -> dict[str, Any]:
@@ -61,7 +80,36 @@ def stop_apart() -> None:
 
 
 def _train_loop(settings: dict[str, Any]) -> None:
+    began = time.time()
     import ray.train
 
-    result = run_stage(settings["job"])
+    from cofee_dist.train.worker import run_stage
+
+    job: StageJob = pickle.loads(settings["job"])
+    starting = StartUp(job.launched)
+    starting.until("workers", began)
+    starting.until("imports")
+    if _told(job) is not None:
+        return  # The group was started anew after an error that only the user can mend.
+    try:
+        result = run_stage(job, starting)
+    except UserError as error:
+        if job.config.engine.workers > 0:
+            where = None if error.where is None else str(error.where)
+            told = {"what": error.what, "where": where, "fix": error.fix}
+            write_json(job.folder / _ERROR, {"launched": job.launched, "error": told})
+        raise
     ray.train.report({key: value for key, value in result.items() if isinstance(value, int | float)})
+
+
+def _raise_told(job: StageJob) -> None:
+    error = _told(job)
+    if error is not None:
+        raise error from None
+
+
+def _told(job: StageJob) -> UserError | None:
+    """The user's mistake, if a worker of this launch has found one."""
+    path = job.folder / _ERROR
+    found = read_json(path) if path.exists() else {}
+    return UserError(**found["error"]) if found.get("launched") == job.launched else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ from cofee_dist.tracking import log_metrics, tracking_uri
 from cofee_dist.train.checkpoint import Checkpoints
 from cofee_dist.train.engine import Engine, TorchEngine, device_of
 from cofee_dist.train.loop import StagePolicy, TrainingLoop
+from cofee_dist.train.memory import out_of_memory_told
 from cofee_dist.train.metrics import MetricsLog
 from cofee_dist.train.stage_esi import EsiPolicy
 from cofee_dist.train.stage_fet import FetPolicy
 from cofee_dist.train.stage_nee import NeePolicy
+from cofee_dist.train.startup import STARTUP, StartUp
 from cofee_dist.train.validate import Extraction, Validation
 
 METRICS = "metrics.jsonl"
@@ -44,7 +47,7 @@ class StageJob:
 
     ``settings`` is the stage's part of the config and says which stage it is; an ablation changes it. ``data`` is
     the folder of D_g for ESI and of a label ledger for NEE and FET, ``iteration`` the label set in it.
-    ``mlflow_run`` is the run that rank 0 logs metrics to.
+    ``mlflow_run`` is the run that rank 0 logs metrics to; ``launched``, when someone began to wait.
     """
 
     name: str
@@ -56,22 +59,32 @@ class StageJob:
     validation: LabelledFile
     iteration: int = 0
     mlflow_run: str | None = None
+    launched: float = field(default_factory=time.time)
 
 
-def run_stage(job: StageJob) -> dict[str, Any]:
+def run_stage(job: StageJob, starting: StartUp | None = None) -> dict[str, Any]:
     """Train a stage as one rank; returns what the manifest tells, the same on every rank."""
+    with out_of_memory_told(job.config, job.name):
+        return _run_stage(job, starting or StartUp(job.launched))
+
+
+def _run_stage(job: StageJob, starting: StartUp) -> dict[str, Any]:
     config = job.config
     if config.engine.cpu_threads is not None:
         torch.set_num_threads(config.engine.cpu_threads)
     model = SpanExtractor.from_pretrained(job.init_model)
     if isinstance(job.settings, Fet):
         model.set_clusters(job.settings.clusters, seed=config.seed)
+    starting.until("model")
     engine = make_engine(model, config, job.settings)
+    starting.until("engine")
     policy = _policy(job, engine, model)
+    starting.until("data")
+    starting.path = job.folder / STARTUP if engine.rank == 0 else None
     checkpoints = Checkpoints(job.folder / CHECKPOINTS, engine)
     forward = partial(log_metrics, tracking_uri(config), job.mlflow_run)
     log = MetricsLog(job.folder / METRICS, active=engine.rank == 0, forward=forward)
-    position = TrainingLoop(policy, engine, job.settings, config.engine, checkpoints, log, config.seed).run()
+    position = TrainingLoop(policy, engine, job.settings, config.engine, checkpoints, log, config.seed, starting).run()
     result = {"epochs": position.epoch, "steps": position.global_step, **policy.finish()}
     if engine.rank == 0:
         write_json(job.folder / RESULT, result)

@@ -123,11 +123,12 @@ def test_a_rank_without_examples_takes_part(tmp_path):
 
 def logged(engine: Any, micro_batch_tokens: int) -> dict[str, Any]:
     """What the log says of one step."""
-    from cofee_dist.train.loop import _Meter, train_step
+    from cofee_dist.train.loop import train_step
+    from cofee_dist.train.meter import Meter
 
     data = build_dataset(wordpiece_tokenizer(), made_up(40), QUESTIONS, 64)
     engine.module.train()
-    meter = _Meter()
+    meter = Meter()
     train_step(Policy(), data, data.input_lengths, np.arange(20), engine, micro_batch_tokens, 1e-2, meter)
     return meter.metrics()
 

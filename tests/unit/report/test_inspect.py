@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Path:
     labels = StageFolder(tmp_path / "labels", "labels", {}, {})
     labels.begin()
     write_iteration(labels.path, 0, weak)
-    labels.finish({"labels": 2})
+    labels.finish({"labels": 2, "startup_seconds": 70.25, "startup": {"first_labels": 65.0, "model": 5.25}})
     nee = StageFolder(tmp_path / "nee", "nee", {}, {})
     nee.begin()
     write_iteration(nee.path / "labels", 0, weak)
@@ -64,6 +64,7 @@ def test_stages_are_told_with_state_and_counts(run: Path) -> None:
     counts = " ".join(" ".join(lines).split())
     assert "coverage 0.1235" in counts
     assert "[odd] yes" in counts
+    assert "startup seconds 70.25 · startup: first labels 1 min 05 s, model 5.2 s" in counts
     assert "unfinished" in next(line for line in lines if line.strip().startswith("nee"))
 
 
