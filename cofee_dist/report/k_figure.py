@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HEIGHT, _GAP, _AXIS = 84.0, 26.0, 34.0
 _CURVES: tuple[tuple[str, str, str, Callable[[KEvidence], float | None]], ...] = (
     ("objective: sum of squared distances", "blue", "o", lambda row: row.objective),
-    ("silhouette of a sample", "vermillion", "s", lambda row: row.silhouette),
+    ("silhouette", "vermillion", "s", lambda row: row.silhouette),
     ("stability: adjusted Rand index of halves", "green", "D", lambda row: row.stability),
 )
 _TICK_POINTS = 15.0
@@ -35,7 +35,7 @@ def evidence_figure(evidence: ClusterEvidence) -> str:
             axes.plot(*zip(*points, strict=True), color=PALETTE[colour], marker=marker, ms=4.5, lw=1.6, clip_on=False)
             axes.set_title(title)
             _number_axis(axes, [known for _, known in points], large=at == 0)
-            _k_axis(axes, numbers, last)
+            _k_axis(axes, numbers, evidence.shown, last)
         return to_html(drawn, "evidence", "Objective, silhouette and stability against the number of clusters")
 
 
@@ -50,14 +50,15 @@ def _number_axis(axes: Axes, values: Sequence[float], large: bool) -> None:
     axes.grid(axis="y")
 
 
-def _k_axis(axes: Axes, numbers: Sequence[int], last: bool) -> None:
+def _k_axis(axes: Axes, numbers: Sequence[int], shown: int, last: bool) -> None:
+    """A tick at each K that has room; the K shown and the ends come first."""
     low, high = min(numbers), max(numbers)
     room = max((high - low) * 0.06, 0.5)
     axes.set_xlim(low - room, high + room)
     pitch = axes.get_position().width * WIDTH / (high - low + 2 * room)
     ticks: list[int] = []
-    for number in numbers:
-        if not ticks or (number - ticks[-1]) * pitch >= _TICK_POINTS:
+    for number in (shown, high, low, *numbers):
+        if all(abs(number - other) * pitch >= _TICK_POINTS for other in ticks):
             ticks.append(number)
     axes.set_xticks(ticks, [str(tick) if last else "" for tick in ticks], size=FONT_SIZE - 0.5)
     axes.tick_params(axis="x", length=3 if last else 0)
