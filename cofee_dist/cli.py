@@ -218,6 +218,30 @@ def clusters(
         Console().print(evidence_table(evidence, str(page)))
 
 
+@app.command()
+def profile(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    stage: Annotated[str, typer.Option(help="esi, nee or fet.")] = "nee",
+    steps: Annotated[int, typer.Option(min=1, help="To measure for each size of micro-batch.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+) -> None:
+    """Measure a few training steps: where time goes, and which size of micro-batch fits and is fastest."""
+    from rich.console import Console
+
+    from cofee_dist.config_file import load_config
+    from cofee_dist.pipeline.profiling import profile as run_profile
+    from cofee_dist.pipeline.profiling import profile_table
+
+    loaded = load_config(config, overrides or [])
+    with Console(stderr=True).status("measuring"):
+        found = run_profile(loaded, stage, steps)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2))
+    else:
+        Console().print(profile_table(found))
+
+
 def _model_folder(path: Path) -> Path:
     """A model's folder, or the model of a run."""
     for folder in (path, path / "model"):

@@ -72,7 +72,7 @@ def make_job(folder: Path, stage: str, **engine: Any) -> Any:
 
     weak = made_up(60)
     write_iteration(folder / "data", 0, weak)
-    _write_sentences(folder / "data" / "sentences", weak)
+    write_sentences(folder / "data" / "sentences", weak)
     validation = folder / "validation.jsonl"
     with validation.open("w", encoding="utf-8") as file:
         for sentence in made_up(20, seed=1):
@@ -90,7 +90,7 @@ def make_job(folder: Path, stage: str, **engine: Any) -> Any:
     )
 
 
-def _write_sentences(folder: Path, weak: list[LabelledSentence]) -> None:
+def write_sentences(folder: Path, weak: list[LabelledSentence]) -> None:
     folder.mkdir(parents=True)
     rows = [
         {

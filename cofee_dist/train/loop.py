@@ -37,16 +37,20 @@ class StepTotals:
     entities: int
 
 
-class StagePolicy(Protocol):
-    """What a stage decides: the labels of an epoch, the loss, and what follows an epoch."""
+class StageLoss(Protocol):
+    """What a step asks of a stage."""
 
     name: str
 
-    def dataset(self, epoch: int) -> SpanDataset:
-        """The epoch's examples; called again after a resume in the middle of the epoch, with the same result."""
-
     def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
         """This micro-batch's share of the losses; ``loss`` is the one to minimise."""
+
+
+class StagePolicy(StageLoss, Protocol):
+    """What a stage decides: the labels of an epoch, the loss, and what follows an epoch."""
+
+    def dataset(self, epoch: int) -> SpanDataset:
+        """The epoch's examples; called again after a resume in the middle of the epoch, with the same result."""
 
     def end_epoch(self, epoch: int) -> tuple[bool, Metrics]:
         """Validate, keep the best model, make the next labels. Returns whether to go on, and what to log."""
@@ -145,7 +149,7 @@ class TrainingLoop:
 
 
 def train_step(
-    policy: StagePolicy,
+    policy: StageLoss,
     dataset: SpanDataset,
     lengths: NDArray[np.int64],
     step: NDArray[np.int64],

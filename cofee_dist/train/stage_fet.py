@@ -33,6 +33,18 @@ from cofee_dist.train.stage_esi import mrc_loss
 from cofee_dist.train.validate import Validation
 
 
+def fet_losses(
+    output: SpanOutput, batch: Batch, totals: StepTotals, model: SpanExtractor, weights_k: Tensor, gamma: float
+) -> dict[str, Tensor]:
+    """Eq. 10 and its two parts, over a micro-batch's share of the step; ``weights_k`` are the clusters' (Eq. 8)."""
+    mrc = mrc_loss(output, batch, totals)
+    entities_ed = entity_embeddings(output.hidden_btd, batch.span_example_e, batch.span_start_e, batch.span_end_e)
+    assert model.cluster_head is not None
+    logits_ek = model.cluster_head(entities_ed)
+    clustering = cluster_loss(logits_ek, batch.cluster_e, weights_k, max(1, totals.entities))
+    return {"loss": total_loss(mrc, clustering, gamma), "mrc_loss": mrc, "cluster_loss": clustering}
+
+
 @dataclass
 class FetState:
     """Where the stage stands. ``best_epoch`` -1: the model that it began with."""
@@ -83,13 +95,7 @@ class FetPolicy:
 
     def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
         """See StagePolicy."""
-        mrc = mrc_loss(output, batch, totals)
-        entities_ed = entity_embeddings(output.hidden_btd, batch.span_example_e, batch.span_start_e, batch.span_end_e)
-        assert self._model.cluster_head is not None
-        logits_ek = self._model.cluster_head(entities_ed)
-        clustering = cluster_loss(logits_ek, batch.cluster_e, self._weights_k, max(1, totals.entities))
-        loss = total_loss(mrc, clustering, self._stage.cluster_loss_weight)
-        return {"loss": loss, "mrc_loss": mrc, "cluster_loss": clustering}
+        return fet_losses(output, batch, totals, self._model, self._weights_k, self._stage.cluster_loss_weight)
 
     def end_epoch(self, epoch: int) -> tuple[bool, Metrics]:
         """See StagePolicy."""

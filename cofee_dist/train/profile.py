@@ -1,0 +1,107 @@
+"""What a training step takes, part by part, for micro-batches of several sizes."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cofee_dist.batches.dataset import SpanDataset
+from cofee_dist.batches.order import EpochPlan, plan_epoch
+from cofee_dist.config import Engine as EngineConfig
+from cofee_dist.train.engine import Engine
+from cofee_dist.train.flops import ModelFlops, peak_flops
+from cofee_dist.train.loop import StageLoss, train_step
+from cofee_dist.train.memory import is_out_of_memory
+from cofee_dist.train.meter import Meter
+from cofee_dist.train.metrics import Metrics
+
+#: Of a step's time; what is left is "other".
+PARTS = ("data", "forward", "backward", "update")
+_RUNGS = 5
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One size of micro-batch: ``metrics`` as training logs them, and milliseconds a step by part.
+
+    Both are empty where memory ran out.
+    """
+
+    micro_batch_tokens: int
+    metrics: Metrics
+    milliseconds: dict[str, float]
+
+    @property
+    def fits(self) -> bool:
+        """Whether there was memory for it."""
+        return bool(self.metrics)
+
+
+def step_tokens(config: EngineConfig) -> int:
+    """One worker's share of an optimizer step, in tokens."""
+    return max(1, config.batch_tokens // max(1, config.workers))
+
+
+def ladder(config: EngineConfig, max_length_tokens: int) -> list[int]:
+    """Sizes to try, ascending: a worker's share of a step, halves of it down to one input, and the config's own."""
+    most = step_tokens(config)
+    halves = {most >> power for power in range(_RUNGS)}
+    least = min(most, max_length_tokens)
+    return sorted({min(most, config.micro_batch_tokens), *(size for size in halves if size >= least)})
+
+
+def climb(
+    policy: StageLoss, dataset: SpanDataset, engine: Engine, config: EngineConfig, sizes: Sequence[int], steps: int
+) -> Iterator[Rung]:
+    """Measure the sizes, ascending, until one is too large for the memory. Weights stay as they are."""
+    plan = plan_epoch(dataset.input_lengths, step_tokens(config), seed=0, epoch=0)
+    for size in sizes:
+        rung = _measure(policy, dataset, engine, config, plan, size, steps)
+        yield rung
+        if not rung.fits:
+            return
+
+
+def _measure(
+    policy: StageLoss,
+    dataset: SpanDataset,
+    engine: Engine,
+    config: EngineConfig,
+    plan: EpochPlan,
+    micro_batch_tokens: int,
+    steps: int,
+) -> Rung:
+    device, lengths = engine.device, dataset.input_lengths
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    meter = Meter(device, ModelFlops.of(engine.module), peak_flops(device, config.precision), waits=True)
+    # The longest inputs first, unmeasured: they take the most memory, and the first step is the slowest anyway.
+    longest = int(np.argmax([lengths[plan.step(at)].max() for at in range(len(plan))]))
+    order = [longest, *(at % len(plan) for at in range(steps))]
+    engine.module.train()
+    try:
+        for number, at in enumerate(order):
+            # At a learning rate of zero an update takes its time and changes nothing.
+            train_step(policy, dataset, lengths, plan.step(at), engine, micro_batch_tokens, 0.0, meter, number)
+            if number == 0:
+                meter = Meter(device, meter.flops, meter.peak_flops, waits=True)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        meter = Meter(device)
+    if not meter.steps:
+        # Here, where the error no longer holds the step's tensors.
+        engine.module.zero_grad(set_to_none=True)
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return Rung(micro_batch_tokens, {}, {})
+    seconds = time.perf_counter() - meter.began
+    parts = {name: meter.seconds[name] for name in PARTS}
+    parts["other"] = max(0.0, seconds - sum(parts.values()))
+    return Rung(micro_batch_tokens, meter.metrics(), {name: 1000 * took / steps for name, took in parts.items()})
