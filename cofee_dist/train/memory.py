@@ -40,7 +40,7 @@ def out_of_memory_told(config: Config, stage: str) -> Iterator[None]:
 
 def _ways_out(config: Config) -> Iterator[str]:
     engine = config.engine
-    yield f"lower engine.micro_batch_tokens (now {engine.micro_batch_tokens}; an update still takes engine.batch_tokens)"
+    yield f"lower engine.micro_batch_tokens (now {engine.micro_batch_tokens}; an update takes as many)"
     yield f"lower encoder.max_length_tokens (now {config.encoder.max_length_tokens})"
     if engine.precision == "fp32":
         yield "set engine.precision to bf16 (now fp32)"
