@@ -142,7 +142,8 @@ class TrainingLoop:
                 norms = {} if norm is None else {"gradient_norm": norm}
                 self.log(position.global_step, {**meter.metrics(), "learning_rate": rate, **norms, **progress})
                 meter = self._meter()
-            if position.global_step % config.checkpoint_every_steps == 0 and position.step < len(plan):
+            # At the end of an epoch too: a kill while it is judged, re-labelled or clustered costs no step.
+            if position.global_step % config.checkpoint_every_steps == 0 or position.step == len(plan):
                 self._save(position)
 
     def _meter(self) -> Meter:
