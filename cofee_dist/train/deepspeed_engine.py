@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import math
 import os
 import shutil
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,7 @@ class DeepSpeedEngine:
         deepspeed.init_distributed("nccl" if self.device.type == "cuda" else "gloo", verbose=False)
         self._config = config
         settings = _settings(config, stage)
+        self._replica = _without_weights(module) if settings["zero_optimization"].get("stage") == 3 else None
         checkpoint_activations(module, config)
         # Where the optimizer's state is on the host, so is the update: torch's fused one needs no compiler there.
         fused = "offload_optimizer" in settings["zero_optimization"] or None
@@ -137,16 +140,45 @@ class DeepSpeedEngine:
                 state["step"] = state["step"].clone()
 
     def full_state(self) -> dict[str, Tensor]:
-        """See Engine."""
+        """See Engine. In float32, fp16's weights too: the next stage reads what it finds."""
+        return self._gathered(torch.device("cpu"))
+
+    @contextmanager
+    def evaluation(self) -> Iterator[SpanExtractor]:
+        """See Engine. Under ZeRO-3 a replica, whose weights are on the device as long as it is in use."""
+        if self._replica is None:
+            yield self.module
+            return
+        weights = self._gathered(self.device)
+        try:
+            self._replica.load_state_dict(weights, assign=True)
+            nn.Module.to(self._replica, self.device)
+            yield self._replica
+        finally:
+            _drop_weights(self._replica)
+
+    def _gathered(self, device: torch.device) -> dict[str, Tensor]:
+        """A copy of the whole model's weights in float32, gathered one after another."""
         import deepspeed
 
         state = {}
         for name, value in self.module.state_dict(keep_vars=True).items():
             sharded = hasattr(value, "ds_id")
             with deepspeed.zero.GatheredParameters([value], enabled=sharded):
-                # A copy in float32, fp16's weights too: the next stage reads what it finds.
-                state[name] = value.detach().to("cpu", torch.float32 if value.is_floating_point() else None, copy=True)
+                state[name] = value.detach().to(device, torch.float32 if value.is_floating_point() else None, copy=True)
         return state
+
+
+def _without_weights(module: SpanExtractor) -> SpanExtractor:
+    """A copy of a model that ZeRO has not cut yet, its weights left out; it shares the tokenizer."""
+    replica = copy.deepcopy(module, {id(module.tokenizer): module.tokenizer}).requires_grad_(False)
+    _drop_weights(replica)
+    return replica
+
+
+def _drop_weights(module: nn.Module) -> None:
+    # What no state_dict holds (positions, say) stays as it is.
+    module.load_state_dict({name: value.to("meta") for name, value in module.state_dict().items()}, assign=True)
 
 
 def to_universal(shards: Path, folder: Path) -> None:

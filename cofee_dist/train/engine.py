@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +47,12 @@ class Engine(Protocol):
 
     def full_state(self) -> dict[str, Tensor]:
         """The whole model's weights on the CPU; every rank calls it (ZeRO-3 gathers)."""
+
+    def evaluation(self) -> AbstractContextManager[SpanExtractor]:
+        """A model with the weights as they are, in which this rank runs forward passes on its own, without collectives.
+
+        Every rank enters, each then makes as many passes as it likes. Whether layers drop out is the caller's to set.
+        """
 
 
 def device_of(config: EngineConfig) -> torch.device:
@@ -155,3 +162,7 @@ class TorchEngine:
     def full_state(self) -> dict[str, Tensor]:
         """See Engine."""
         return {name: value.detach().cpu().clone() for name, value in self.module.state_dict().items()}
+
+    def evaluation(self) -> AbstractContextManager[SpanExtractor]:
+        """See Engine."""
+        return nullcontext(self.module)
