@@ -194,6 +194,8 @@ class Stages(Tree):
 class Engine(Tree):
     """What runs the loop. ``batch_tokens`` fill an optimizer step, ``micro_batch_tokens`` a forward pass.
 
+    Both count padding. A step is cut evenly, so a forward pass may have one sentence more.
+
     ``precision``: bf16 and torch's fp16 are autocast over float32 weights. DeepSpeed's fp16 keeps the weights in fp16
     and float32 copies in its optimizer. fp16 scales the loss, skips the steps in which gradients overflow, and needs a
     GPU. ``activation_checkpointing`` computes each layer twice and keeps only what goes into it.
