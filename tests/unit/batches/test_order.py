@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,35 @@ def test_ranks_share_a_step_without_rest_in_as_many_micro_batches(lengths, budge
     assert sorted(dealt.tolist()) == step.tolist()
 
 
+def fewest_and_smallest(lengths, budget, world_size):
+    """By trying every budget: how many micro-batches there must be, and how large the largest is at best."""
+
+    def largest_of(within):
+        runs, run = [], []
+        for length in sorted(lengths.tolist()):
+            if run and length * (len(run) + 1) > within:
+                runs.append(run)
+                run = []
+            run.append(length)
+        return [run[-1] * len(run) for run in [*runs, run]]
+
+    most = -(-len(largest_of(budget)) // world_size) * world_size
+    return most, min(max(runs) for runs in map(largest_of, range(1, budget + 1)) if len(runs) <= most)
+
+
+@given(LENGTHS, st.integers(50, 600), st.integers(1, 4))
+@settings(deadline=None, max_examples=25)
+def test_no_rank_waits_for_one_with_a_larger_micro_batch(lengths, budget, world_size):
+    step = np.arange(len(lengths))
+    parts = [part for rank in range(world_size) for part in deal(step, lengths, budget, rank, world_size)]
+    sizes = [lengths[part].max() * len(part) for part in parts if len(part)]
+    assert all(len(part) <= 1 or lengths[part].max() * len(part) <= budget for part in parts)
+    most, smallest = fewest_and_smallest(lengths, budget, world_size)
+    assert len(parts) == most
+    if world_size > 1:
+        assert max(sizes) <= smallest * 1.005 + 1
+
+
 @given(LENGTHS, st.integers(50, 1000))
 @settings(deadline=None)
 def test_batches_without_gradients_begin_with_the_longest(lengths, budget):
@@ -52,6 +82,23 @@ def test_length_buckets_keep_padding_under_five_percent():
     plan = plan_epoch(lengths, 4096, 0, 0)
     padded = sum(lengths[plan.step(at)].max() * len(plan.step(at)) for at in range(len(plan)))
     assert 1 - lengths.sum() / padded < 0.05
+    batches = length_batches(np.arange(len(lengths)), lengths, 4096)
+    padded = sum(lengths[batch].max() * len(batch) for batch in batches)
+    assert 1 - lengths.sum() / padded < 0.05
+
+
+@pytest.mark.parametrize("ranks", [2, 8, 32])
+def test_ranks_wait_for_less_than_a_tenth_of_the_time(ranks):
+    """What a round takes is what its largest micro-batch takes, padding included."""
+    lengths = np.random.default_rng(0).gamma(4.0, 10.0, size=20_000).astype(np.int64) + 10
+    plan = plan_epoch(lengths, 2048 * ranks, 0, 0)
+    taken = 0
+    for at in range(len(plan)):
+        for micro_batches in zip(
+            *(deal(plan.step(at), lengths, 2048, rank, ranks) for rank in range(ranks)), strict=True
+        ):
+            taken += ranks * max(lengths[part].max() * len(part) for part in micro_batches if len(part))
+    assert 1 - lengths.sum() / taken < 0.1
 
 
 @st.composite
