@@ -14,7 +14,7 @@ from cofee_dist.pipeline.progress import StageProgress, count
 from cofee_dist.pipeline.runner import Runner
 
 #: What an engine's settings say of speed and not of results.
-_SPEED_ONLY = {"checkpoint_every_steps", "device", "cpu_threads", "parallel_stages", "workers"}
+_SPEED_ONLY = {"attention", "checkpoint_every_steps", "compile", "cpu_threads", "device", "parallel_stages", "workers"}
 
 
 def base_stage(runner: Runner) -> Path:

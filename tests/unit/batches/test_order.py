@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +89,21 @@ def test_length_buckets_keep_padding_under_five_percent():
     plan = plan_epoch(lengths, 4096, 0, 0)
     padded = sum(lengths[plan.step(at)].max() * len(plan.step(at)) for at in range(len(plan)))
     assert 1 - lengths.sum() / padded < 0.05
+    batches = length_batches(np.arange(len(lengths)), lengths, 4096)
+    padded = sum(lengths[batch].max() * len(batch) for batch in batches)
+    assert 1 - lengths.sum() / padded < 0.05
+
+
+@pytest.mark.parametrize("ranks", [2, 8, 32])
+def test_ranks_wait_for_less_than_a_tenth_of_the_time(ranks):
+    """What a round takes is what its largest micro-batch takes, padding included."""
+    lengths = np.random.default_rng(0).gamma(4.0, 10.0, size=20_000).astype(np.int64) + 10
+    plan = plan_epoch(lengths, 2048 * ranks, 0, 0)
+    taken = 0
+    for at in range(len(plan)):
+        round_of = [deal(plan.step(at), lengths, ranks, rank, ranks)[0] for rank in range(ranks)]
+        taken += ranks * max(lengths[part].max() * len(part) for part in round_of if len(part))
+    assert 1 - lengths.sum() / taken < 0.1
 
 
 @st.composite
