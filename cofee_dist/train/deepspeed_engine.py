@@ -58,6 +58,8 @@ class DeepSpeedEngine:
         os.environ.setdefault("MASTER_PORT", str(_free_port()))
         import deepspeed
 
+        # It serves inference only; it is compiled on first use, and a worker killed over that locks all later ones.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         deepspeed.init_distributed("nccl" if self.device.type == "cuda" else "gloo", verbose=False)
         self._config = config
         settings = _settings(config, stage)
