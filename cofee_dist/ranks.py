@@ -23,6 +23,14 @@ def barrier() -> None:
         dist.barrier()
 
 
+def from_first(value: T) -> T:
+    """Rank 0's value, on every rank; every rank calls it."""
+    values = [value]
+    if not _alone():
+        dist.broadcast_object_list(values)
+    return values[0]
+
+
 def sum_over_ranks(values: Tensor) -> Tensor:
     """The sum of every rank's values, on every rank; every rank calls it, with one shape."""
     if not _alone():

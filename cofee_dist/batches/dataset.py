@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cofee_dist.batches.align import align
 from cofee_dist.batches.tokens import Prompt, TokenTable, make_prompt, tokenize
 from cofee_dist.errors import UserError
+from cofee_dist.labels.ledger import from_sentences
 from cofee_dist.schemas import LabelledSentence
 
 
@@ -41,8 +43,8 @@ class SpanDataset:
 
     def sentence_lengths_of(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
         """Sentence tokens (positions of the loss) of these examples, int64."""
-        limits = np.array([self.max_length_tokens - len(prompt) for prompt in self.prompts])
         rows, columns = np.divmod(examples, len(self.prompts))
+        limits = rooms(self.prompts, self.max_length_tokens)
         return np.minimum(self.tokens.splits[rows + 1] - self.tokens.splits[rows], limits[columns])
 
     @property
@@ -61,32 +63,31 @@ class SpanDataset:
         """Entities of each example, int64 [examples]."""
         return np.diff(self.splits)
 
+    def rows(self, begin: int, end: int) -> SpanDataset:
+        """The examples of some sentences, one after another; nothing is copied but where examples begin."""
+        splits = self.splits[begin * len(self.prompts) : end * len(self.prompts) + 1]
+        entities = slice(int(splits[0]), int(splits[-1]))
+        return replace(
+            self,
+            tokens=self.tokens.rows(begin, end),
+            keys=self.keys[begin:end],
+            splits=splits - splits[0],
+            first=self.first[entities],
+            last=self.last[entities],
+            cluster=self.cluster[entities],
+        )
+
     def with_clusters(self, cluster: NDArray[np.int32]) -> SpanDataset:
         """The same examples with a cluster id for each entity (int32 [entities], in this dataset's order)."""
         assert cluster.shape == self.first.shape
-        return SpanDataset(**{**self.__dict__, "cluster": cluster.astype(np.int32)})
+        return replace(self, cluster=cluster.astype(np.int32))
 
 
-def build_dataset(
-    tokenizer: Any,
-    sentences: Sequence[LabelledSentence],
-    questions: Mapping[str, str],
-    max_length_tokens: int,
-    tokens: TokenTable | None = None,
-) -> SpanDataset:
-    """Tokenise sentences and align their entities with pieces.
+def make_prompts(tokenizer: Any, questions: Mapping[str, str], max_length_tokens: int) -> tuple[Prompt, ...]:
+    """The questions, tokenised once.
 
-    Args:
-        tokenizer: a fast Hugging Face tokenizer.
-        sentences: with entities whose types are keys of ``questions``; other types are an error.
-        questions: type to question; the order is the order of the examples.
-        max_length_tokens: input length at most, question and special tokens included; a longer sentence is cut
-            there, and entities beyond the cut are dropped and counted.
-        tokens: the sentences' pieces, where they are known already (self-picking only changes labels).
-
-    Returns:
-        The dataset. ``dropped`` counts entities by reason: ``inside a piece`` (a boundary splits a piece) and
-        ``beyond max_length_tokens``.
+    Raises:
+        UserError: One leaves fewer than eight tokens for the sentence.
     """
     prompts = tuple(make_prompt(tokenizer, question) for question in questions.values())
     for name, prompt in zip(questions, prompts, strict=True):
@@ -96,32 +97,36 @@ def build_dataset(
                 where=f"task.types.{name}.question",
                 fix="shorten the question or raise encoder.max_length_tokens",
             )
-    tokens = tokens if tokens is not None else tokenize(tokenizer, [sentence.text for sentence in sentences])
-    columns = {name: at for at, name in enumerate(questions)}
-    limits = [max_length_tokens - len(prompt) for prompt in prompts]
-    dropped = {"inside a piece": 0, "beyond max_length_tokens": 0}
-    rows: list[tuple[int, int, int]] = []
-    for row, sentence in enumerate(sentences):
-        _, starts, ends = tokens.row(row)
-        # Pieces of nothing but white space (SentencePiece) have no characters: no entity begins or ends there.
-        written = np.flatnonzero(starts < ends).tolist()
-        first_at = {int(starts[at]): at for at in reversed(written)}
-        last_at = {int(ends[at]): at for at in written}
-        for entity in sentence.entities:
-            column = columns.get(entity.type)
-            if column is None:
-                raise UserError(
-                    f"a label has the type {entity.type!r}, which the task lacks", where=f"{sentence.text[:60]!r}"
-                )
-            first, last = first_at.get(entity.start), last_at.get(entity.end)
-            if first is None or last is None or last < first:
-                dropped["inside a piece"] += 1
-            elif last >= limits[column]:
-                dropped["beyond max_length_tokens"] += 1
-            else:
-                rows.append((row * len(prompts) + column, first, last))
-    entities = np.unique(np.array(rows, dtype=np.int64).reshape(-1, 3), axis=0)
-    counts = np.bincount(entities[:, 0], minlength=len(sentences) * len(prompts))
+    return prompts
+
+
+def rooms(prompts: Sequence[Prompt], max_length_tokens: int) -> NDArray[np.int64]:
+    """How many pieces of a sentence stand in an input, for each prompt."""
+    return np.array([max_length_tokens - len(prompt) for prompt in prompts], dtype=np.int64)
+
+
+def build_dataset(
+    tokenizer: Any,
+    sentences: Sequence[LabelledSentence],
+    questions: Mapping[str, str],
+    max_length_tokens: int,
+) -> SpanDataset:
+    """Tokenise sentences and align their entities with pieces, in memory (in files: ``batches.files``).
+
+    Args:
+        tokenizer: a fast Hugging Face tokenizer.
+        sentences: with entities whose types are keys of ``questions``; other types are an error.
+        questions: type to question; the order is the order of the examples.
+        max_length_tokens: input length at most, question and special tokens included; a longer sentence is cut
+            there, and entities beyond the cut are dropped and counted.
+
+    Returns:
+        The dataset; what ``dropped`` counts: see ``align``.
+    """
+    prompts = make_prompts(tokenizer, questions, max_length_tokens)
+    tokens = tokenize(tokenizer, [sentence.text for sentence in sentences])
+    found = align(tokens, from_sentences(sentences), tuple(questions), rooms(prompts, max_length_tokens))
+    counts = np.bincount(found.example, minlength=len(sentences) * len(prompts))
     return SpanDataset(
         tokens=tokens,
         keys=np.array([(one.page_id, one.sentence_index) for one in sentences], dtype=np.int64).reshape(-1, 2),
@@ -129,9 +134,9 @@ def build_dataset(
         prompts=prompts,
         max_length_tokens=max_length_tokens,
         splits=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        first=entities[:, 1].astype(np.int32),
-        last=entities[:, 2].astype(np.int32),
-        cluster=np.full(len(entities), -1, dtype=np.int32),
-        dropped=dropped,
+        first=found.first,
+        last=found.last,
+        cluster=np.full(len(found.first), -1, dtype=np.int32),
+        dropped=found.dropped,
         pad_id=tokenizer.pad_token_id or 0,
     )

@@ -17,7 +17,8 @@ class TokenTable:
     """Pieces of many texts, one after another: row i is ``splits[i]:splits[i + 1]`` of the flat arrays.
 
     ``ids``, ``starts``, ``ends``: int32 [pieces]; starts and ends are half-open character offsets into the
-    row's text. ``splits``: int64 [rows + 1].
+    row's text. ``splits``: int64 [rows + 1]. The arrays may be mapped from files (``batches.files``), and may hold
+    more than these rows.
     """
 
     ids: NDArray[np.int32]
@@ -38,15 +39,9 @@ class TokenTable:
         cut = slice(self.splits[index], self.splits[index + 1])
         return self.ids[cut], self.starts[cut], self.ends[cut]
 
-    def take(self, rows: Sequence[int]) -> TokenTable:
-        """Some of the rows, in the order given."""
-        cuts = [slice(self.splits[row], self.splits[row + 1]) for row in rows]
-        empty = np.empty(0, dtype=np.int32)
-        ids, starts, ends = (
-            np.concatenate([empty, *(field[cut] for cut in cuts)]) for field in (self.ids, self.starts, self.ends)
-        )
-        splits = np.concatenate([[0], np.cumsum([cut.stop - cut.start for cut in cuts])]).astype(np.int64)
-        return TokenTable(ids, starts, ends, splits)
+    def rows(self, begin: int, end: int) -> TokenTable:
+        """Some rows, one after another; nothing is copied."""
+        return TokenTable(self.ids, self.starts, self.ends, self.splits[begin : end + 1])
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], block: int = 4096) -> TokenTable:

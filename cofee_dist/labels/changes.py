@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cofee_dist.errors import UserError
-from cofee_dist.labels.ledger import LabelDiff, diff, iteration_files, spans
+from cofee_dist.labels.ledger import LabelDiff, diff, read_blocks, spans
 from cofee_dist.schemas import LABELS, Entity
 
 _BATCH_ROWS = 2**16
@@ -69,7 +68,7 @@ def by_source(counts: Counts) -> dict[str, int]:
 def count_labels(ledger: Path, iteration: int) -> tuple[int, Counts]:
     """Sentences of an iteration, and its labels by type and source."""
     sentences, counts = 0, Counts()
-    for table in read_batches(ledger, iteration):
+    for table in read_blocks(ledger, iteration, _BATCH_ROWS):
         sentences += table.num_rows
         counts += _counted(spans(table))
     return sentences, counts
@@ -89,7 +88,7 @@ def compare(ledger: Path, before: int, after: int, limit: int = 0, types: Collec
         UserError: for an iteration that is not there, or is not in the order of its sentences' keys.
     """
     found = Changes()
-    for old, new in _aligned(read_batches(ledger, before), read_batches(ledger, after)):
+    for old, new in _aligned(read_blocks(ledger, before, _BATCH_ROWS), read_blocks(ledger, after, _BATCH_ROWS)):
         change = _of_types(diff(old, new), types)
         for counts, rows in ((found.added, change.added), (found.dropped, change.dropped), (found.kept, change.kept)):
             counts.update(_counted(rows))
@@ -98,13 +97,6 @@ def compare(ledger: Path, before: int, after: int, limit: int = 0, types: Collec
         if wanted := changed[: limit - len(found.examples)]:
             found.examples += _examples(wanted, change, old, new)
     return found
-
-
-def read_batches(ledger: Path, iteration: int) -> Iterator[pa.Table]:
-    """An iteration's labels (schemas.LABELS), some ten thousand sentences at a time."""
-    for file in iteration_files(ledger, iteration):
-        for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=LABELS.names):
-            yield pa.Table.from_batches([batch]).select(LABELS.names).cast(LABELS)
 
 
 def _aligned(before: Iterator[pa.Table], after: Iterator[pa.Table]) -> Iterator[tuple[pa.Table, pa.Table]]:

@@ -6,17 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cofee_dist.labels.sampling import key_hashes, sample_rows
 from cofee_dist.schemas import ENTITY, ENTITY_STRUCT, KEY, LABELS
 
 
-def esi_labels(sentences: pa.Table, min_anchors: int, max_sentences: int | None = None, seed: int = 0) -> pa.Table:
+def esi_labels(sentences: pa.Table, min_anchors: int) -> pa.Table:
     """Sentences (schemas.SENTENCES) as labels (schemas.LABELS) of the one type ``Entity``, source ``anchor``.
 
     Empty and repeated anchors are left out; of anchors that overlap, the one that starts first stays, of these
-    the longest. Sentences with fewer than ``min_anchors`` entities left are left out, and of the others a
-    sample of ``max_sentences`` is taken by the hash of their keys. Columns in, columns out: a corpus of millions
-    of sentences makes no Python objects.
+    the longest. Sentences with fewer than ``min_anchors`` entities left are left out. Columns in, columns out: a
+    corpus of millions of sentences makes no Python objects.
     """
     anchors = sentences.column("anchors").combine_chunks()
     lengths = anchors.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
@@ -26,9 +24,6 @@ def esi_labels(sentences: pa.Table, min_anchors: int, max_sentences: int | None 
     counts = np.bincount(rows, minlength=len(lengths))
 
     chosen = np.flatnonzero(counts >= min_anchors)
-    if max_sentences is not None:
-        pages, indices = (sentences.column(name).to_numpy()[chosen] for name in KEY)
-        chosen = chosen[sample_rows(key_hashes(pages, indices, seed), max_sentences)]
     of_chosen = np.zeros(len(lengths), bool)
     of_chosen[chosen] = True
     keep = of_chosen[rows]

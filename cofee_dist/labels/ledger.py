@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from cofee_dist.schemas import KEY, LABELS, Entity, LabelledSentence
 
 #: Says that an iteration is complete; Spark's committer leaves the same file.
 COMPLETE = "_SUCCESS"
+
+#: Sentences that are read, re-labelled and written together.
+BLOCK_ROWS = 4096
 
 _FOLDER = re.compile(r"iteration=(\d+)")
 _SPAN = [*KEY, "start", "end", "type"]
@@ -45,23 +48,48 @@ def write_iteration(folder: Path, iteration: int, rows: Iterable[LabelledSentenc
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     pq.write_table(table, partial / "part-0.parquet", compression="zstd")
-    (partial / COMPLETE).touch()
-    for path in (partial / "part-0.parquet", partial / COMPLETE, partial):
-        _flush(path)
+    flush(partial / "part-0.parquet")
+    replace_iteration(partial, target)
+    return target
+
+
+def replace_iteration(partial: Path, target: Path, made_by: str = "") -> None:
+    """Let a folder whose files are written and flushed be an iteration, in place of any that is there.
+
+    ``made_by`` is what ``iteration_made_by`` tells of it.
+    """
+    (partial / COMPLETE).write_text(made_by, encoding="utf-8")
+    for path in (partial / COMPLETE, partial):
+        flush(path)
     if target.exists():
         # The marker goes first: half of a removal must not pass for an iteration.
         (target / COMPLETE).unlink(missing_ok=True)
         shutil.rmtree(target)
     os.replace(partial, target)
-    return target
+
+
+def iteration_made_by(folder: Path, iteration: int) -> str | None:
+    """What made a complete iteration, where that was told; None where there is none."""
+    marker = iteration_folder(folder, iteration) / COMPLETE
+    return marker.read_text(encoding="utf-8") if marker.exists() else None
 
 
 def read_iteration(folder: Path, iteration: int) -> pa.Table:
     """An iteration's labels (schemas.LABELS) in the order in which they were written."""
-    # One file at a time: as a dataset, pyarrow would add the folder's name as a column.
-    files = iteration_files(folder, iteration)
-    tables = [pq.ParquetFile(file).read(columns=LABELS.names).select(LABELS.names).cast(LABELS) for file in files]
-    return pa.concat_tables(tables) if tables else LABELS.empty_table()
+    return pa.concat_tables([LABELS.empty_table(), *map(read_labels, iteration_files(folder, iteration))])
+
+
+def read_labels(file: Path) -> pa.Table:
+    """One file of an iteration (schemas.LABELS)."""
+    # Not as a dataset: pyarrow would add the folder's name as a column.
+    return pq.ParquetFile(file).read(columns=LABELS.names).select(LABELS.names).cast(LABELS)
+
+
+def read_blocks(folder: Path, iteration: int, rows: int = BLOCK_ROWS) -> Iterator[pa.Table]:
+    """An iteration's labels, at most so many sentences at a time."""
+    for file in iteration_files(folder, iteration):
+        for batch in pq.ParquetFile(file).iter_batches(rows, columns=LABELS.names):
+            yield pa.Table.from_batches([batch]).select(LABELS.names).cast(LABELS)
 
 
 def iteration_files(folder: Path, iteration: int) -> list[Path]:
@@ -75,6 +103,11 @@ def iteration_files(folder: Path, iteration: int) -> list[Path]:
             fix="run the stage that writes them again",
         )
     return sorted(target.glob("*.parquet"))
+
+
+def count_sentences(folder: Path, iteration: int) -> int:
+    """Sentences of an iteration, by what its files say."""
+    return sum(pq.read_metadata(file).num_rows for file in iteration_files(folder, iteration))
 
 
 def iterations(folder: Path) -> list[int]:
@@ -135,7 +168,8 @@ def _in_order(table: pa.Table) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in _SPAN])
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """See a file or folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

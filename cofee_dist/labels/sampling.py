@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from cofee_dist.schemas import LabelledSentence
+from cofee_dist.schemas import KEY
 
 # Not the hash that samples are taken by: the first rows of a sample would all be held out.
 _HOLD_OUT = np.uint64(0x484F4C44)
@@ -29,30 +30,38 @@ def sample_rows(hashes: npt.NDArray[np.uint64], size: int) -> npt.NDArray[np.int
     return np.sort(np.argsort(hashes, kind="stable")[:size])
 
 
-def hold_out(
-    sentences: Sequence[LabelledSentence], share: float, seed: int
-) -> tuple[list[LabelledSentence], list[LabelledSentence]]:
-    """Split off about ``share`` of the sentences for validation: (to train on, held out).
+def sampled(tables: Callable[[], Iterable[pa.Table]], size: int | None, seed: int) -> Iterator[pa.Table]:
+    """A sample of ``size`` sentences (all if None) of tables that are read one at a time, in their order.
+
+    Args:
+        tables: begins to read; called twice where a sample is taken, first for the keys.
+        size: of the sample.
+        seed: of the run.
+    """
+    if size is None:
+        yield from tables()
+        return
+    hashes = [key_hashes(*(table.column(name).to_numpy() for name in KEY), seed) for table in tables()]
+    chosen = np.zeros(sum(map(len, hashes)), bool)
+    chosen[sample_rows(np.concatenate([np.empty(0, np.uint64), *hashes]), size)] = True
+    begin = 0
+    for table in tables():
+        yield table.filter(pa.array(chosen[begin : begin + table.num_rows]))
+        begin += table.num_rows
+
+
+def held_out_rows(table: pa.Table, share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Which rows (page_id, sentence_index, text) are among the ``share`` that is held out for validation.
 
     For runs without sentences labelled by people. The held-out labels are then as weak as the others: a score
     on them says how well the model agrees with the gazetteers, not how well it finds entities, and a missing
     label counts against a model that finds it. A sentence without a key is told by its text.
     """
-    limit = round(share * 2**64)
-    kept: list[LabelledSentence] = []
-    held_out: list[LabelledSentence] = []
-    for sentence, hashed in zip(sentences, _hashes(sentences, seed).tolist(), strict=True):
-        (held_out if hashed < limit else kept).append(sentence)
-    return kept, held_out
-
-
-def _hashes(sentences: Sequence[LabelledSentence], seed: int) -> npt.NDArray[np.uint64]:
-    pages = np.fromiter((sentence.page_id for sentence in sentences), np.int64, len(sentences))
-    indices = np.fromiter((sentence.sentence_index for sentence in sentences), np.int64, len(sentences))
+    pages, indices = (table.column(name).to_numpy().astype(np.int64) for name in KEY)
     for row in np.flatnonzero(pages < 0).tolist():
-        digest = blake2b(sentences[row].text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        indices[row] = int.from_bytes(digest, "little", signed=True)
-    return _mix(key_hashes(pages, indices, seed) ^ _HOLD_OUT)
+        text = table.column("text")[row].as_py().encode("utf-8", "surrogatepass")
+        indices[row] = int.from_bytes(blake2b(text, digest_size=8).digest(), "little", signed=True)
+    return _mix(key_hashes(pages, indices, seed) ^ _HOLD_OUT) < np.uint64(min(round(share * 2**64), 2**64 - 1))
 
 
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

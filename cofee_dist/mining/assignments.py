@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +13,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.errors import UserError
-from cofee_dist.schemas import ENTITIES, LabelledSentence
+from cofee_dist.schemas import ENTITIES, KEY
 
 
-def entity_table(data: SpanDataset, sentences: Sequence[LabelledSentence]) -> pa.Table:
+def entity_table(data: SpanDataset, sentences: pa.Table) -> pa.Table:
     """page_id, sentence_index, start, end, type and surface of each entity of a data set, in its order.
 
     Args:
         data: made from the sentences.
-        sentences: in the order of the data set's rows.
+        sentences: page_id, sentence_index and text, in the order of the data set's rows.
     """
     rows, columns = np.divmod(np.repeat(np.arange(len(data)), data.entity_counts), len(data.types))
     begins = data.tokens.splits[rows]
     starts, ends = data.tokens.starts[begins + data.first], data.tokens.ends[begins + data.last]
-    of_entity = [sentences[row] for row in rows.tolist()]
-    spans = list(zip(of_entity, starts.tolist(), ends.tolist(), strict=True))
+    texts = sentences.column("text").to_pylist()
+    spans = zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True)
     return pa.table(
         {
-            "page_id": [sentence.page_id for sentence in of_entity],
-            "sentence_index": [sentence.sentence_index for sentence in of_entity],
+            **{name: sentences.column(name).take(rows) for name in KEY},
             "start": starts,
             "end": ends,
-            "type": [data.types[column] for column in columns.tolist()],
-            "surface": [sentence.text[start:end] for sentence, start, end in spans],
+            "type": pa.array([data.types[column] for column in columns.tolist()], pa.string()),
+            "surface": pa.array([texts[row][start:end] for row, start, end in spans], pa.string()),
         }
     )
 
@@ -57,13 +56,20 @@ def as_entities(entities: pa.Table, assignment_n: NDArray[np.int32], distance_n:
 
 
 def write_entities(
-    path: Path, entities: pa.Table, assignment_n: NDArray[np.int32], distance_n: NDArray[np.float32]
+    path: Path, tables: Iterable[pa.Table], assignment_n: NDArray[np.int32], distance_n: NDArray[np.float32]
 ) -> None:
-    """Write ``as_entities`` of them (Parquet, zstd), atomically."""
-    table = as_entities(entities, assignment_n, distance_n)
+    """Write ``as_entities`` of all the tables' entities (Parquet, zstd), atomically, a table at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, partial, compression="zstd")
+    begin = 0
+    with pq.ParquetWriter(partial, ENTITIES, compression="zstd") as writer:
+        for entities in tables:
+            rows = slice(begin, begin + entities.num_rows)
+            writer.write_table(as_entities(entities, assignment_n[rows], distance_n[rows]))
+            begin += entities.num_rows
+    if begin != len(assignment_n):
+        partial.unlink()
+        raise ValueError(f"{begin} entities, but {len(assignment_n)} assignments")
     os.replace(partial, path)
 
 

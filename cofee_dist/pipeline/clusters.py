@@ -19,7 +19,7 @@ from cofee_dist.config import Config
 from cofee_dist.config_file import load_config
 from cofee_dist.errors import UserError
 from cofee_dist.evaluate.clusters import normalised_mutual_information, purity
-from cofee_dist.labels.ledger import iteration_folder
+from cofee_dist.labels.ledger import from_sentences, iteration_folder, to_sentences
 from cofee_dist.mining.assignments import as_entities, entity_table
 from cofee_dist.mining.choose_k import HALVES, Evidence, check_numbers, numbers_around, weigh
 from cofee_dist.mining.embeddings import embed_entities
@@ -35,7 +35,8 @@ from cofee_dist.report.cluster_members import mined_clusters
 from cofee_dist.report.clusters_page import CLUSTERS
 from cofee_dist.schemas import LabelledSentence
 from cofee_dist.train.engine import autocast
-from cofee_dist.train.worker import read_labels
+from cofee_dist.train.stage_data import sampled_labels
+from cofee_dist.train.stage_nee import LEDGER
 
 EMBEDDINGS = "embeddings.npy"
 #: What the embeddings were made from; written after them.
@@ -101,7 +102,7 @@ def compare_clusters(
     if fet.pca_dimensions is not None:
         points_nd = fit_whitening(embeddings_nd, fet.pca_dimensions).apply(embeddings_nd)
     found = weigh(points_nd, tried, seed, sample, fet.kmeans_iterations, fet.kmeans_points, tell)
-    table = entity_table(entities.data, entities.sentences)
+    table = entity_table(entities.data, from_sentences(entities.sentences))
     kinds, notes = _kinds(entities, table)
     tell("reading sentences")
     return ClusterEvidence(
@@ -138,7 +139,8 @@ def _read(run: Path, tell: Tell) -> _Entities:
     tell("reading model and labels")
     iteration = int(manifest.counts["best_iteration"])
     model = load_model(run / "nee" / "model")
-    sentences = read_labels(run / "nee" / "labels", iteration, config.stages.fet.max_sentences, config.seed)
+    labels = sampled_labels(run / "nee" / LEDGER, iteration, config.stages.fet.max_sentences, config.seed)
+    sentences = [sentence for table in labels for sentence in to_sentences(table)]
     data = build_dataset(model.tokenizer, sentences, config.questions, config.encoder.max_length_tokens)
     return _Entities(config, run, iteration, model, sentences, data)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cofee_dist.config import Config, LabelledFile
 from cofee_dist.corpus.dump_location import TEXT, dump_digest, dump_size, one_name
@@ -155,24 +156,33 @@ def _tell_labels(counts: Mapping[str, Any]) -> str:
 
 
 def _hold_out(folder: Path, config: Config) -> int:
-    """Move a share of the weak labels from the ledger to a validation file."""
-    import json
+    """Move a share of the weak labels from the ledger to a validation file, a block of sentences at a time."""
+    import pyarrow as pa
 
-    from cofee_dist.labels.ledger import read_iteration, to_sentences, write_iteration
-    from cofee_dist.labels.sampling import hold_out
+    from cofee_dist.labels.blocks import write_blocks
+    from cofee_dist.labels.ledger import read_blocks, to_sentences
+    from cofee_dist.labels.sampling import held_out_rows
 
-    kept, held_out = hold_out(to_sentences(read_iteration(folder, 0)), config.evaluation.held_out_share, config.seed)
+    kept = held_out = 0
+
+    def training(file: TextIO) -> Iterator[Any]:
+        nonlocal kept, held_out
+        for table in read_blocks(folder, 0):
+            rows = held_out_rows(table, config.evaluation.held_out_share, config.seed)
+            for sentence in to_sentences(table.filter(pa.array(rows))):
+                entities = [{"start": e.start, "end": e.end, "type": e.type} for e in sentence.entities]
+                file.write(json.dumps({"text": sentence.text, "entities": entities}, ensure_ascii=False) + "\n")
+            held_out, kept = held_out + int(rows.sum()), kept + int((~rows).sum())
+            yield table.filter(pa.array(~rows))
+
+    with (folder / HELD_OUT).open("w", encoding="utf-8") as file:
+        write_blocks(folder, 0, training(file))
     if not kept or not held_out:
         raise UserError(
-            f"{len(kept) + len(held_out)} weakly labelled sentences are too few to hold some out for validation",
+            f"{kept + held_out} weakly labelled sentences are too few to hold some out for validation",
             fix="give evaluation.validation, more text or larger gazetteers, or raise evaluation.held_out_share",
         )
-    with (folder / HELD_OUT).open("w", encoding="utf-8") as file:
-        for sentence in held_out:
-            entities = [{"start": e.start, "end": e.end, "type": e.type} for e in sentence.entities]
-            file.write(json.dumps({"text": sentence.text, "entities": entities}, ensure_ascii=False) + "\n")
-    write_iteration(folder, 0, kept)
-    return len(held_out)
+    return held_out
 
 
 def validation_file(config: Config) -> LabelledFile:

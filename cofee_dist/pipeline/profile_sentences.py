@@ -29,7 +29,7 @@ def sentences_of_run(config: Config, stage: str, most: int) -> list[LabelledSent
     """The first sentences that the stage trains on, with their first labels; none where the run has none yet."""
     if stage == "esi":
         table = _first_rows(sorted((config.run_folder / "corpus" / "sentences").glob("*.parquet")), SENTENCES, most)
-        return to_sentences(esi_labels(table, config.stages.esi.min_anchors, None, config.seed))
+        return to_sentences(esi_labels(table, config.stages.esi.min_anchors))
     ledger = config.run_folder / "labels"
     return to_sentences(_first_rows(iteration_files(ledger, 0) if 0 in iterations(ledger) else [], LABELS, most))
 

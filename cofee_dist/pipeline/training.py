@@ -26,11 +26,12 @@ def base_stage(runner: Runner) -> Path:
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.train.base_model import make_base_model
-        from cofee_dist.train.worker import read_sentences
+        from cofee_dist.train.stage_data import read_sentences
 
         texts: list[str] = []
         for stage in read:
-            texts += read_sentences(config.run_folder / stage / "sentences").column("text").to_pylist()
+            for table in read_sentences(config.run_folder / stage / "sentences"):
+                texts += table.column("text").to_pylist()
         texts += config.questions.values()
         return make_base_model(config, texts, folder / "model")
 

@@ -150,18 +150,16 @@ class LabelsView:
 
     def _labelled(self, surface: str | None) -> Iterator[dict[str, Any]]:
         """Sentences with a label of the types, and on ``surface``; read as far as they are asked for."""
-        from cofee_dist.labels.changes import read_batches
-        from cofee_dist.labels.ledger import to_sentences
+        from cofee_dist.labels.ledger import read_blocks, to_sentences
 
-        for table in read_batches(self.ledger, self.iteration):
-            for at in range(0, table.num_rows, 1024):
-                for row in to_sentences(table.slice(at, 1024)):
-                    entities = sorted(row.entities, key=lambda entity: (entity.start, entity.end))
-                    labels = [entity for entity in entities if not self.types or entity.type in self.types]
-                    on = [row.text[entity.start : entity.end] for entity in labels]
-                    if labels and (surface is None or surface in on):
-                        key = {"page_id": row.page_id, "sentence_index": row.sentence_index, "text": row.text}
-                        yield {**key, "labels": labels}
+        for table in read_blocks(self.ledger, self.iteration):
+            for row in to_sentences(table):
+                entities = sorted(row.entities, key=lambda entity: (entity.start, entity.end))
+                labels = [entity for entity in entities if not self.types or entity.type in self.types]
+                on = [row.text[entity.start : entity.end] for entity in labels]
+                if labels and (surface is None or surface in on):
+                    key = {"page_id": row.page_id, "sentence_index": row.sentence_index, "text": row.text}
+                    yield {**key, "labels": labels}
 
 
 def _plain(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -19,10 +19,20 @@ class Checkpoints:
 
     def __init__(self, folder: Path, engine: Engine) -> None:
         self._folder, self._engine = folder, engine
+        self._step: int | None = None
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Write every rank's shard, then the state, then remove what is older than the last two."""
+        """Write every rank's shard, then the state, then remove what is older than the last two.
+
+        Of a step that is saved already the weights are the same: it gets a new state.
+        """
         folder = self._folder / f"step={step}"
+        if step == self._step:
+            if self._engine.rank == 0:
+                write_json(folder / _STATE, state)
+            barrier()
+            return
+        self._step = step
         if self._engine.rank == 0 and folder.exists():
             shutil.rmtree(folder)
         barrier()
@@ -43,6 +53,7 @@ class Checkpoints:
             return None
         state: dict[str, Any] = read_json(complete[-1] / _STATE)
         self._engine.load(complete[-1])
+        self._step = _number(complete[-1])
         return state
 
     def remove(self) -> None:
@@ -53,4 +64,8 @@ class Checkpoints:
 
     def _complete(self) -> list[Path]:
         found = [folder for folder in self._folder.glob("step=*") if (folder / _STATE).exists()]
-        return sorted(found, key=lambda folder: int(folder.name.removeprefix("step=")))
+        return sorted(found, key=_number)
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name.removeprefix("step="))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,7 +82,9 @@ class TrainingLoop:
     """Trains a stage.
 
     The same (seed, data) gives the same weights, bit for bit on a CPU, however often the process was killed: the
-    order is a function of (seed, epoch), dropout of (seed, stage, step, rank), and the place is in the checkpoint.
+    order is a function of (seed, epoch), dropout of (seed, stage, step, micro-batch), and the place is in the
+    checkpoint. Any number of workers takes the same steps; where a step has a micro-batch for each, they are the same
+    micro-batches with the same dropout, and only the order in which gradients are summed differs.
     """
 
     policy: StagePolicy
@@ -124,10 +128,12 @@ class TrainingLoop:
         engine.module.train()
         while position.step < len(plan):
             step = plan.step(position.step)
-            _seed_dropout(self.seed, policy.name, position.global_step, engine.rank)
+            dropout = partial(_seed_dropout, self.seed, policy.name, position.global_step)
             rate = learning_rate_at(position.global_step, len(plan) * epochs, self.stage)
             number = position.global_step + 1
-            norm = train_step(policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter, number)
+            norm = train_step(
+                policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter, number, dropout
+            )
             self.starting.finish("first_step")
             position.step += 1
             position.global_step = number
@@ -136,7 +142,8 @@ class TrainingLoop:
                 norms = {} if norm is None else {"gradient_norm": norm}
                 self.log(position.global_step, {**meter.metrics(), "learning_rate": rate, **norms, **progress})
                 meter = self._meter()
-            if position.global_step % config.checkpoint_every_steps == 0 and position.step < len(plan):
+            # At the end of an epoch too: a kill while it is judged, re-labelled or clustered costs no step.
+            if position.global_step % config.checkpoint_every_steps == 0 or position.step == len(plan):
                 self._save(position)
 
     def _meter(self) -> Meter:
@@ -158,11 +165,13 @@ def train_step(
     learning_rate: float,
     meter: Meter | None = None,
     number: int = 0,
+    seed_dropout: Callable[[int], None] | None = None,
 ) -> float | None:
     """One optimizer step over the examples ``step``, of which this rank takes its share. Returns the gradient norm.
 
     Each loss is divided by the step's global count, so the gradients do not depend on how it was cut or dealt.
     ``number`` is what the step is called where a loss or gradient is not finite: UserError on all ranks, no update.
+    ``seed_dropout`` is called before each micro-batch with its number in the step, counted over all ranks.
     """
     meter = meter if meter is not None else Meter(engine.device)
     with meter.part("data"):
@@ -172,7 +181,9 @@ def train_step(
         )
         shares = deal(step, lengths, micro_batch_tokens, engine.rank, engine.world_size)
     minimised = []
-    for share in shares:
+    for turn, share in enumerate(shares):
+        if seed_dropout is not None:
+            seed_dropout(turn * engine.world_size + engine.rank)
         with meter.part("data"):
             # A rank without examples goes through the same collectives, with a loss of zero.
             batch = collate(dataset, share if len(share) else step[:1]).to(engine.device)
@@ -197,6 +208,6 @@ def train_step(
     return norm
 
 
-def _seed_dropout(seed: int, stage: str, step: int, rank: int) -> None:
-    digest = hashlib.sha256(f"{seed}/{stage}/{step}/{rank}".encode()).digest()
+def _seed_dropout(seed: int, stage: str, step: int, micro_batch: int) -> None:
+    digest = hashlib.sha256(f"{seed}/{stage}/{step}/{micro_batch}".encode()).digest()
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)

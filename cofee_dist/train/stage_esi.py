@@ -13,6 +13,7 @@ from cofee_dist.model.losses import span_loss
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
 from cofee_dist.train.best import save_model
 from cofee_dist.train.engine import Engine
+from cofee_dist.train.examples import Examples
 from cofee_dist.train.loop import StepTotals
 from cofee_dist.train.metrics import Metrics
 from cofee_dist.train.validate import Validation
@@ -34,16 +35,16 @@ class EsiPolicy:
     """Trains on D_g; the last epoch's model is the stage's. Held-out anchors only tell how it goes."""
 
     def __init__(
-        self, name: str, engine: Engine, model: SpanExtractor, data: SpanDataset, validation: Validation, folder: Path
+        self, name: str, engine: Engine, model: SpanExtractor, examples: Examples, validation: Validation, folder: Path
     ) -> None:
         self.name = name
-        self._engine, self._model, self._data, self._validation = engine, model, data, validation
+        self._engine, self._model, self._examples, self._validation = engine, model, examples, validation
         self._folder = folder
         self._f1 = 0.0
 
     def dataset(self, epoch: int) -> SpanDataset:
         """See StagePolicy."""
-        return self._data
+        return self._examples.labelled("anchors")
 
     def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
         """See StagePolicy."""
@@ -66,4 +67,4 @@ class EsiPolicy:
     def finish(self) -> dict[str, Any]:
         """See StagePolicy."""
         save_model(self._engine, self._model, self._folder / "model")
-        return {"validation_f1": self._f1, "dropped_entities": dict(self._data.dropped)}
+        return {"validation_f1": self._f1, "dropped_entities": dict(self.dataset(0).dropped)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -24,9 +25,9 @@ from cofee_dist.mining.whitening import fit_whitening
 from cofee_dist.model.losses import cluster_loss, cluster_weights, entity_embeddings, total_loss
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
 from cofee_dist.ranks import barrier, gather_rows
-from cofee_dist.schemas import LabelledSentence
 from cofee_dist.train.best import save_model
 from cofee_dist.train.engine import Engine
+from cofee_dist.train.examples import Examples
 from cofee_dist.train.loop import StepTotals
 from cofee_dist.train.metrics import Metrics
 from cofee_dist.train.stage_esi import mrc_loss
@@ -68,8 +69,7 @@ class FetPolicy:
         engine: Engine,
         model: SpanExtractor,
         stage: Fet,
-        sentences: Sequence[LabelledSentence],
-        data: SpanDataset,
+        examples: Examples,
         validation: Validation,
         folder: Path,
         batch_tokens: int,
@@ -77,7 +77,8 @@ class FetPolicy:
     ) -> None:
         self.name = name
         self._engine, self._model, self._stage, self._seed = engine, model, stage, seed
-        self._sentences, self._data, self._validation, self._folder = sentences, data, validation, folder
+        self._examples, self._validation, self._folder = examples, validation, folder
+        self._data = examples.labelled("best")
         self._batch_tokens = batch_tokens
         self._state = FetState()
         self._weights_k = torch.empty(0)
@@ -125,9 +126,9 @@ class FetPolicy:
         """
         engine, stage = self._engine, self._stage
         shard = path.with_name(f"embeddings.rank={engine.rank}.npy")
-        with engine.autocast():
+        with engine.evaluation() as model, engine.autocast():
             index_n, embeddings_nd = embed_entities(
-                self._model,
+                model,
                 self._data,
                 engine.device,
                 self._batch_tokens,
@@ -141,8 +142,7 @@ class FetPolicy:
         weights_k = cluster_weights(torch.from_numpy(variances_k), torch.from_numpy(clustering.sizes_k))
         _, assignment_n, distance_n = gather_rows(index_n, clustering.assignment_n, clustering.distance_n)
         if engine.rank == 0:
-            entities = entity_table(self._data, self._sentences)
-            write_entities(path.with_suffix(".parquet"), entities, assignment_n, distance_n)
+            write_entities(path.with_suffix(".parquet"), self._entities(), assignment_n, distance_n)
             write_json(path.with_suffix(".json"), _told(clustering))
             partial = path.with_name(f".{path.name}")
             with partial.open("wb") as file:
@@ -156,6 +156,13 @@ class FetPolicy:
             partial.rename(path)
         barrier()
         shard.unlink(missing_ok=True)
+
+    def _entities(self) -> Iterator[pa.Table]:
+        """Every entity, a block of sentences at a time."""
+        row = 0
+        for table in self._examples.sentences():
+            yield entity_table(self._data.rows(row, row + table.num_rows), table)
+            row += table.num_rows
 
     def _kmeans(self, embeddings_nd: NDArray[Any], index_n: NDArray[np.int64], epoch: int) -> Clustering:
         stage, points_nd, initial_kd = self._stage, embeddings_nd, None

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from torch import Tensor
 
 from cofee_dist.batches.collate import Batch
 from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Nee
-from cofee_dist.labels.ledger import read_iteration, to_sentences, write_iteration
+from cofee_dist.labels.blocks import IterationBlocks
+from cofee_dist.labels.changes import count_labels
+from cofee_dist.labels.ledger import from_sentences, iteration_files, read_blocks, read_labels, to_sentences
 from cofee_dist.labels.picking import pick
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
-from cofee_dist.ranks import barrier
-from cofee_dist.schemas import LabelledSentence
-from cofee_dist.train.best import save_model
+from cofee_dist.ranks import barrier, from_first
+from cofee_dist.train.best import save_model, weights_digest
 from cofee_dist.train.engine import Engine
+from cofee_dist.train.examples import Examples
 from cofee_dist.train.loop import StepTotals
 from cofee_dist.train.metrics import Metrics
 from cofee_dist.train.stage_esi import mrc_loss
 from cofee_dist.train.validate import Extraction, Validation
+
+LEDGER = "labels"
 
 
 @dataclass
@@ -40,7 +45,7 @@ class NeeState:
 class NeePolicy:
     """Trains on D_s, re-labels it with its own predictions above delta, trains on that, until F1 declines.
 
-    ``labels`` is the ledger: iteration 0 is the gazetteers', iteration k what the k-th picking gave. The model
+    The ledger is in ``folder``: iteration 0 is the gazetteers', iteration k what the k-th picking gave. The model
     kept is the best on validation; the labels that it was trained on are D_s^best.
     """
 
@@ -50,29 +55,21 @@ class NeePolicy:
         engine: Engine,
         model: SpanExtractor,
         stage: Nee,
-        weak: Sequence[LabelledSentence],
-        build: Callable[[Sequence[LabelledSentence]], SpanDataset],
+        examples: Examples,
         extraction: Extraction,
         validation: Validation,
         folder: Path,
     ) -> None:
         self.name = name
         self._engine, self._model, self._stage = engine, model, stage
-        self._weak, self._build, self._extraction, self._validation = weak, build, extraction, validation
-        self._folder, self._ledger = folder, folder / "labels"
+        self._examples, self._extraction, self._validation = examples, extraction, validation
+        self._folder, self._ledger = folder, folder / LEDGER
         self._state = NeeState()
-        self._data: tuple[int, SpanDataset] | None = None
-        if engine.rank == 0:
-            write_iteration(self._ledger, 0, weak)
-        barrier()
 
     def dataset(self, epoch: int) -> SpanDataset:
         """See StagePolicy."""
         iteration = self._state.iteration
-        if self._data is None or self._data[0] != iteration:
-            sentences = self._weak if iteration == 0 else to_sentences(read_iteration(self._ledger, iteration))
-            self._data = iteration, self._build(sentences)
-        return self._data[1]
+        return self._examples.labelled(f"iteration={iteration}", partial(read_blocks, self._ledger, iteration))
 
     def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
         """See StagePolicy."""
@@ -105,14 +102,31 @@ class NeePolicy:
         return self._stage.picking != "none" and due and epoch + 1 < self._stage.epochs
 
     def _pick(self) -> int:
-        """Re-label D_s with the model as it is now; the next iteration of the ledger."""
-        predicted = self._extraction(self._stage.picking_threshold)
-        sentences = pick(self._weak, predicted, self._stage.picking)
-        self._state.iteration += 1
-        if self._engine.rank == 0:
-            write_iteration(self._ledger, self._state.iteration, sentences)
+        """Re-label D_s with the model as it is now; the next iteration of the ledger. Returns its labels.
+
+        The ranks take blocks in turn and write each when it is done: after a kill the others are not read again.
+        """
+        engine, threshold = self._engine, self._stage.picking_threshold
+        tokens, self._state.iteration = self.dataset(0).tokens, self._state.iteration + 1
+        with engine.evaluation() as model:
+            made_by = from_first(weights_digest(model))
+            blocks = IterationBlocks(self._ledger, self._state.iteration, made_by)
+            if engine.rank == 0 and not blocks.is_complete:
+                blocks.begin()
+            barrier()
+            begin = 0
+            for block, file in enumerate(iteration_files(self._ledger, 0)):
+                end = begin + pq.read_metadata(file).num_rows
+                if block % engine.world_size == engine.rank and not blocks.is_complete and block not in blocks:
+                    predicted = self._extraction(model, tokens.rows(begin, end), threshold)
+                    weak = to_sentences(read_labels(file))
+                    blocks.write(block, from_sentences(pick(weak, predicted, self._stage.picking)))
+                begin = end
         barrier()
-        return sum(len(sentence.entities) for sentence in sentences)
+        if engine.rank == 0 and not blocks.is_complete:
+            blocks.finish()
+        barrier()
+        return count_labels(self._ledger, self._state.iteration)[1].total()
 
     def state(self) -> dict[str, Any]:
         """See StagePolicy."""

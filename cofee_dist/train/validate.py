@@ -7,48 +7,58 @@ from typing import Any
 
 from cofee_dist.batches.tokens import TokenTable, make_prompt, tokenize
 from cofee_dist.evaluate.scorer import Score, score
+from cofee_dist.labels.blocks import block_rows
 from cofee_dist.model.predict import extract_spans
+from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.ranks import gather_shares
 from cofee_dist.schemas import Entity, LabelledSentence
 from cofee_dist.train.engine import Engine
 
 
 class Extraction:
-    """Finds entities in fixed sentences with a model that changes: tokenised once, shared by all ranks."""
+    """Finds entities with the model as it is; whoever calls it reads alone, and asks for ``engine.evaluation``."""
+
+    def __init__(self, engine: Engine, tokenizer: Any, questions: Mapping[str, str], batch_tokens: int) -> None:
+        self._engine, self._batch_tokens = engine, batch_tokens
+        self._prompts = {name: make_prompt(tokenizer, question) for name, question in questions.items()}
+
+    def __call__(
+        self, model: SpanExtractor, tokens: TokenTable, threshold: float, nested: bool = False
+    ) -> list[tuple[Entity, ...]]:
+        """The entities of each row."""
+        device = self._engine.device
+        with self._engine.autocast():
+            found = extract_spans(model, tokens, self._prompts, device, self._batch_tokens, threshold, nested)
+        return [tuple(Entity(start, end, kind, "model", score) for start, end, kind, score in row) for row in found]
+
+
+class Validation:
+    """Validation sentences with their labels, by people or held out of the weak ones; shared by all ranks.
+
+    Blocks are the same at any number of ranks, so that batches are, and with them the score.
+    """
 
     def __init__(
         self,
         engine: Engine,
+        extraction: Extraction,
         tokenizer: Any,
-        texts: Sequence[str],
-        questions: Mapping[str, str],
-        batch_tokens: int,
-        tokens: TokenTable | None = None,
+        sentences: Sequence[LabelledSentence],
+        threshold: float,
+        nested: bool,
     ) -> None:
-        self._engine, self._batch_tokens = engine, batch_tokens
-        self._prompts = {name: make_prompt(tokenizer, question) for name, question in questions.items()}
-        self._total = len(texts)
-        table = tokens if tokens is not None else tokenize(tokenizer, texts)
-        self._share = table if engine.world_size == 1 else table.take(range(engine.rank, len(table), engine.world_size))
-
-    def __call__(self, threshold: float, nested: bool = False) -> list[tuple[Entity, ...]]:
-        """The entities of every sentence, on every rank."""
-        engine = self._engine
-        with engine.autocast():
-            found = extract_spans(
-                engine.module, self._share, self._prompts, engine.device, self._batch_tokens, threshold, nested
-            )
-        share = [tuple(Entity(start, end, kind, "model", score) for start, end, kind, score in row) for row in found]
-        return gather_shares(share, self._total, engine.rank, engine.world_size)
-
-
-class Validation:
-    """Validation sentences with their labels, by people or held out of the weak ones."""
-
-    def __init__(self, extraction: Extraction, sentences: Sequence[LabelledSentence], threshold: float, nested: bool):
-        self._extraction, self._threshold, self._nested = extraction, threshold, nested
+        self._engine, self._extraction, self._threshold, self._nested = engine, extraction, threshold, nested
         self._gold = [sentence.entities for sentence in sentences]
+        tokens = tokenize(tokenizer, [sentence.text for sentence in sentences])
+        rows = block_rows(len(tokens))
+        self._blocks = [tokens.rows(at, min(at + rows, len(tokens))) for at in range(0, len(tokens), rows)]
 
     def __call__(self) -> Score:
-        """Precision, recall and F1 of the model as it is now."""
-        return score(self._gold, self._extraction(self._threshold, self._nested))
+        """Precision, recall and F1 of the model as it is now; every rank calls it."""
+        rank, world = self._engine.rank, self._engine.world_size
+        with self._engine.evaluation() as model:
+            share = [
+                self._extraction(model, block, self._threshold, self._nested) for block in self._blocks[rank::world]
+            ]
+        found = gather_shares(share, len(self._blocks), rank, world)
+        return score(self._gold, [entities for block in found for entities in block])

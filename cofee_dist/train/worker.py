@@ -8,27 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from cofee_dist.artifacts import write_json
-from cofee_dist.batches.dataset import build_dataset
-from cofee_dist.batches.tokens import tokenize
 from cofee_dist.config import Config, Esi, Fet, LabelledFile, Nee, Stage
 from cofee_dist.errors import UserError
-from cofee_dist.evaluate.readers import read_labelled
-from cofee_dist.labels.esi import esi_labels
-from cofee_dist.labels.ledger import read_iteration, to_sentences
-from cofee_dist.labels.sampling import hold_out, key_hashes, sample_rows
 from cofee_dist.model.span_extractor import SpanExtractor
-from cofee_dist.schemas import ENTITY, KEY, SENTENCES, LabelledSentence
 from cofee_dist.tracking import log_metrics, tracking_uri
 from cofee_dist.train.checkpoint import Checkpoints
 from cofee_dist.train.engine import Engine, TorchEngine, device_of
 from cofee_dist.train.loop import StagePolicy, TrainingLoop
 from cofee_dist.train.memory import out_of_memory_told
 from cofee_dist.train.metrics import MetricsLog
+from cofee_dist.train.stage_data import StageData
 from cofee_dist.train.stage_esi import EsiPolicy
 from cofee_dist.train.stage_fet import FetPolicy
 from cofee_dist.train.stage_nee import NeePolicy
@@ -38,7 +30,6 @@ from cofee_dist.train.validate import Extraction, Validation
 METRICS = "metrics.jsonl"
 RESULT = "result.json"
 CHECKPOINTS = "checkpoints"
-_MAX_HELD_OUT = 500
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,8 @@ def _run_stage(job: StageJob, starting: StartUp) -> dict[str, Any]:
     starting.until("model")
     engine = make_engine(model, config, job.settings)
     starting.until("engine")
-    policy = _policy(job, engine, model)
+    data = StageData(job, engine.rank, model.tokenizer)
+    policy = _policy(job, data, engine, model)
     starting.until("data")
     starting.path = job.folder / STARTUP if engine.rank == 0 else None
     checkpoints = Checkpoints(job.folder / CHECKPOINTS, engine)
@@ -89,17 +81,24 @@ def _run_stage(job: StageJob, starting: StartUp) -> dict[str, Any]:
     if engine.rank == 0:
         write_json(job.folder / RESULT, result)
     checkpoints.remove()
+    data.examples.remove()
     return result
 
 
-def _policy(job: StageJob, engine: Engine, model: SpanExtractor) -> StagePolicy:
+def _policy(job: StageJob, data: StageData, engine: Engine, model: SpanExtractor) -> StagePolicy:
+    config, batch_tokens = job.config, job.config.engine.micro_batch_tokens
+    extraction = Extraction(engine, model.tokenizer, data.questions, batch_tokens)
+    threshold, nested = config.evaluation.threshold, config.evaluation.nested
+    validation = Validation(engine, extraction, model.tokenizer, data.validation, threshold, nested)
     match job.settings:
         case Esi():
-            return _esi(job, job.settings, engine, model)
-        case Nee():
-            return _nee(job, job.settings, engine, model)
-        case Fet():
-            return _fet(job, job.settings, engine, model)
+            return EsiPolicy(job.name, engine, model, data.examples, validation, job.folder)
+        case Nee() as nee:
+            return NeePolicy(job.name, engine, model, nee, data.examples, extraction, validation, job.folder)
+        case Fet() as fet:
+            return FetPolicy(
+                job.name, engine, model, fet, data.examples, validation, job.folder, batch_tokens, config.seed
+            )
 
 
 def make_engine(model: SpanExtractor, config: Config, stage: Stage) -> Engine:
@@ -117,72 +116,3 @@ def make_engine(model: SpanExtractor, config: Config, stage: Stage) -> Engine:
 
         return DeepSpeedEngine(model, config.engine, stage)
     return TorchEngine(model, config.engine, stage)
-
-
-def _esi(job: StageJob, stage: Esi, engine: Engine, model: SpanExtractor) -> StagePolicy:
-    config = job.config
-    table = esi_labels(read_sentences(job.data), stage.min_anchors, stage.max_sentences, config.seed)
-    training, held_out = hold_out(to_sentences(table), config.evaluation.held_out_share, config.seed)
-    questions = {ENTITY: config.task.entity_question}
-    validation = _validation(job, engine, model, held_out[:_MAX_HELD_OUT], questions)
-    data = build_dataset(model.tokenizer, training, questions, config.encoder.max_length_tokens)
-    return EsiPolicy(job.name, engine, model, data, validation, job.folder)
-
-
-def _nee(job: StageJob, stage: Nee, engine: Engine, model: SpanExtractor) -> StagePolicy:
-    config = job.config
-    weak = _labels(job)
-    texts = [sentence.text for sentence in weak]
-    tokens = tokenize(model.tokenizer, texts)
-    extraction = Extraction(engine, model.tokenizer, texts, config.questions, config.engine.micro_batch_tokens, tokens)
-    build = partial(
-        build_dataset,
-        model.tokenizer,
-        questions=config.questions,
-        max_length_tokens=config.encoder.max_length_tokens,
-        tokens=tokens,
-    )
-    validation = _validation(job, engine, model, _gold(job), config.questions)
-    return NeePolicy(job.name, engine, model, stage, weak, build, extraction, validation, job.folder)
-
-
-def _fet(job: StageJob, stage: Fet, engine: Engine, model: SpanExtractor) -> StagePolicy:
-    config = job.config
-    sentences = _labels(job)
-    data = build_dataset(model.tokenizer, sentences, config.questions, config.encoder.max_length_tokens)
-    validation = _validation(job, engine, model, _gold(job), config.questions)
-    batch_tokens, seed = config.engine.micro_batch_tokens, config.seed
-    return FetPolicy(job.name, engine, model, stage, sentences, data, validation, job.folder, batch_tokens, seed)
-
-
-def _labels(job: StageJob) -> list[LabelledSentence]:
-    return read_labels(job.data, job.iteration, job.settings.max_sentences, job.config.seed)
-
-
-def read_labels(ledger: Path, iteration: int, max_sentences: int | None, seed: int) -> list[LabelledSentence]:
-    """The sentences of a label set that a stage trains on: all, or a sample of ``max_sentences``."""
-    table = read_iteration(ledger, iteration)
-    if max_sentences is not None:
-        page_ids, indices = (table.column(name).to_numpy() for name in KEY)
-        table = table.take(sample_rows(key_hashes(page_ids, indices, seed), max_sentences))
-    return to_sentences(table)
-
-
-def _gold(job: StageJob) -> list[LabelledSentence]:
-    sentences = read_labelled(job.validation, job.config.task.types)
-    return sentences[: job.config.evaluation.max_validation_sentences]
-
-
-def read_sentences(folder: Path) -> pa.Table:
-    """D_g (schemas.SENTENCES), file by file in their order."""
-    files = sorted(folder.glob("*.parquet"))
-    return pa.concat_tables([pq.ParquetFile(file).read(columns=SENTENCES.names) for file in files]).cast(SENTENCES)
-
-
-def _validation(
-    job: StageJob, engine: Engine, model: SpanExtractor, gold: list[LabelledSentence], questions: dict[str, str]
-) -> Validation:
-    config = job.config
-    texts = [sentence.text for sentence in gold]
-    extraction = Extraction(engine, model.tokenizer, texts, questions, config.engine.micro_batch_tokens)
-    return Validation(extraction, gold, config.evaluation.threshold, config.evaluation.nested)

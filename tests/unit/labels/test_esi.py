@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,17 +55,7 @@ def test_repeated_overlapping_and_empty_anchors() -> None:
 
 def test_no_sentences() -> None:
     assert esi_labels(SENTENCES.empty_table(), min_anchors=1).equals(LABELS.empty_table())
-    assert esi_labels(_table([[], [(0, 1)]]), min_anchors=2, max_sentences=3).num_rows == 0
-
-
-@pytest.mark.parametrize("seed", [0, 5])
-def test_a_sample_does_not_depend_on_the_order_of_rows(seed: int) -> None:
-    table = _table([[(0, 1), (2, 3)]] * 200 + [[(0, 1)]] * 50)
-    sample = esi_labels(table, 2, 40, seed)
-    turned = esi_labels(pa.concat_tables([table.slice(90), table.slice(0, 90)]), 2, 40, seed)
-    assert sample.num_rows == 40
-    assert set(to_sentences(turned)) == set(to_sentences(sample))
-    assert to_sentences(sample) != to_sentences(esi_labels(table, 2, 40, seed + 1))
+    assert esi_labels(_table([[], [(0, 1)]]), min_anchors=2).num_rows == 0
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=5), max_size=6), st.integers(1, 3))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cofee_dist.labels.sampling import hold_out, key_hashes, sample_rows
-from cofee_dist.schemas import LabelledSentence
+from cofee_dist.labels.ledger import from_sentences
+from cofee_dist.labels.sampling import held_out_rows, key_hashes, sample_rows, sampled
+from cofee_dist.schemas import LABELS, LabelledSentence
 
 SENTENCES = [LabelledSentence(f"s{n}", (), n // 10, n % 10) for n in range(5000)]
 
@@ -38,24 +41,40 @@ def test_a_larger_sample_holds_the_smaller_in_the_rows_order() -> None:
     assert sample_rows(hashes, 2000).tolist() == list(range(1000))
 
 
+@pytest.mark.parametrize("cut", [1, 90, 4999])
+def test_a_sample_of_tables_does_not_depend_on_how_they_are_cut_or_ordered(cut: int) -> None:
+    table = from_sentences(SENTENCES)
+    whole = list(sampled(lambda: [table], 40, 5))
+    parts = list(sampled(lambda: iter([table.slice(0, cut), table.slice(cut)]), 40, 5))
+    assert pa.concat_tables(parts).equals(whole[0])
+    turned = list(sampled(lambda: [table.slice(cut), table.slice(0, cut)], 40, 5))
+    assert (
+        pa.concat_tables(turned).sort_by([("page_id", "ascending"), ("sentence_index", "ascending")]).equals(whole[0])
+    )
+    assert whole[0].num_rows == 40
+    assert not next(sampled(lambda: [table], 40, 6)).equals(whole[0])
+    assert list(sampled(lambda: [table], None, 5)) == [table]
+    assert list(sampled(lambda: [LABELS.empty_table()], 40, 5)) == [LABELS.empty_table()]
+
+
+def held_out(sentences: list[LabelledSentence], share: float, seed: int) -> set[LabelledSentence]:
+    rows = held_out_rows(from_sentences(sentences), share, seed)
+    return {sentences[row] for row in np.flatnonzero(rows).tolist()}
+
+
 def test_the_split_is_by_key_whatever_the_order() -> None:
-    kept, held_out = hold_out(SENTENCES, 0.1, seed=1)
-    assert 400 < len(held_out) < 600
-    assert sorted(kept + held_out, key=lambda s: (s.page_id, s.sentence_index)) == SENTENCES
-    assert set(hold_out(SENTENCES[::-2], 0.1, seed=1)[1]) == set(held_out) & set(SENTENCES[::-2])
-    assert set(hold_out(SENTENCES, 0.1, seed=2)[1]) != set(held_out)
-    assert set(hold_out(SENTENCES, 0.2, seed=1)[1]) > set(held_out)
+    found = held_out(SENTENCES, 0.1, seed=1)
+    assert 400 < len(found) < 600
+    assert held_out(SENTENCES[::-2], 0.1, seed=1) == found & set(SENTENCES[::-2])
+    assert held_out(SENTENCES, 0.1, seed=2) != found
+    assert held_out(SENTENCES, 0.2, seed=1) > found
 
 
 def test_a_sample_is_not_all_held_out() -> None:
     pages, indices = ([getattr(s, name) for s in SENTENCES] for name in ("page_id", "sentence_index"))
     rows = sample_rows(key_hashes(pages, indices, 1), 1000).tolist()
-    _, held_out = hold_out([SENTENCES[row] for row in rows], 0.1, seed=1)
-    assert 60 < len(held_out) < 150
+    assert 60 < len(held_out([SENTENCES[row] for row in rows], 0.1, seed=1)) < 150
 
 
 def test_sentences_without_a_key_are_told_apart_by_their_text() -> None:
-    sentences = [LabelledSentence(f"text {n}") for n in range(1000)]
-    kept, held_out = hold_out(sentences, 0.3, seed=0)
-    assert 240 < len(held_out) < 360
-    assert len(kept) + len(held_out) == 1000
+    assert 240 < len(held_out([LabelledSentence(f"text {n}") for n in range(1000)], 0.3, seed=0)) < 360

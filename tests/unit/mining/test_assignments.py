@@ -32,7 +32,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     points = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     found = kmeans(points, 3)
     path = tmp_path / "deep" / "entities.parquet"
-    write_entities(path, entities(20), found.assignment_n, found.distance_n)
+    whole = entities(20)
+    write_entities(path, [whole.slice(0, 7), whole.slice(7)], found.assignment_n, found.distance_n)
     table = read_entities(path)
     assert table.schema.equals(ENTITIES)
     assert table.column("cluster").to_pylist() == found.assignment_n.tolist()
@@ -40,7 +41,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert table.drop_columns(["cluster", "distance"]).to_pylist() == entities(20).to_pylist()
     assert [file.name for file in path.parent.iterdir()] == ["entities.parquet"]
     with pytest.raises(ValueError, match="19 entities, but 20"):
-        write_entities(path, entities(19), found.assignment_n, found.distance_n)
+        write_entities(path, [entities(19)], found.assignment_n, found.distance_n)
 
 
 def test_what_is_not_such_a_table_is_refused(tmp_path: Path) -> None:
