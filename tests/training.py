@@ -21,7 +21,9 @@ PLACES = ("London", "Paris", "France", "Cambridge", "Oxford")
 
 STAGES = {
     "esi": Esi(epochs=3, learning_rate=1e-2, min_anchors=1),
-    "nee": Nee(epochs=6, learning_rate=2e-2, picking="union", picking_threshold=0.3, patience=6),
+    "nee": Nee(
+        epochs=9, learning_rate=1e-2, picking="union", picking_threshold=0.3, epochs_before_picking=6, patience=6
+    ),
     "fet": Fet(epochs=2, learning_rate=5e-3, clusters=4, cluster_loss_weight=0.5),
 }
 

@@ -81,7 +81,7 @@ def _pieces(tokens: TokenTable, rows: NDArray[np.int64], flat: pa.Array) -> tupl
     # Several pieces may share one character (byte-level tokenizers): the first begins it, the last ends it.
     first = _found(row << 32 | starts, piece, rows << 32 | wanted[0], "left")
     last = _found(row << 32 | ends, piece, rows << 32 | wanted[1], "right")
-    return np.where(last < 0, -1, first), last
+    return first, last
 
 
 def _found(

@@ -41,7 +41,7 @@ def sampled(tables: Callable[[], Iterable[pa.Table]], size: int | None, seed: in
     if size is None:
         yield from tables()
         return
-    hashes = [key_hashes(*(table.column(name).to_numpy() for name in KEY), seed) for table in tables()]
+    hashes = [_hashes(table, seed) for table in tables()]
     chosen = np.zeros(sum(map(len, hashes)), bool)
     chosen[sample_rows(np.concatenate([np.empty(0, np.uint64), *hashes]), size)] = True
     begin = 0
@@ -62,6 +62,11 @@ def held_out_rows(table: pa.Table, share: float, seed: int) -> npt.NDArray[np.bo
         text = table.column("text")[row].as_py().encode("utf-8", "surrogatepass")
         indices[row] = int.from_bytes(blake2b(text, digest_size=8).digest(), "little", signed=True)
     return _mix(key_hashes(pages, indices, seed) ^ _HOLD_OUT) < np.uint64(min(round(share * 2**64), 2**64 - 1))
+
+
+def _hashes(table: pa.Table, seed: int) -> npt.NDArray[np.uint64]:
+    page_ids, sentence_indices = (table.column(name).to_numpy() for name in KEY)
+    return key_hashes(page_ids, sentence_indices, seed)
 
 
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
+from cofee_dist.labels.blocks import IterationBlocks
 from cofee_dist.labels.ledger import iterations, read_iteration
-from cofee_dist.train import checkpoint, loop, stage_fet, stage_nee, worker
+from cofee_dist.train import checkpoint, examples, loop, stage_fet, stage_nee, worker
 from cofee_dist.train.metrics import read_metrics
 from tests.training import make_job, weights_of
 
@@ -15,7 +18,7 @@ class KilledError(BaseException):
     """Not an Exception: nothing may catch it, as nothing catches SIGKILL."""
 
 
-def kill_at(monkeypatch: pytest.MonkeyPatch, module: object, name: str, call: int, after: bool) -> None:
+def kill_at(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, call: int, after: bool) -> None:
     """Die at the n-th call of a function, before or after it did its work."""
     whole, calls = getattr(module, name), [0]
 
@@ -37,8 +40,12 @@ POINTS = [
     # In the thread that writes: a checkpoint has two files of JSON, its rank's digests and then its state.
     ("esi", checkpoint, "write_json", 4, False),
     ("nee", loop, "train_step", 11, True),
-    ("nee", stage_nee, "write_iteration", 2, False),
-    ("nee", stage_nee, "write_iteration", 3, True),
+    ("nee", examples, "write_tokens", 1, False),
+    ("nee", examples, "write_labels", 2, False),
+    ("nee", IterationBlocks, "write", 2, True),
+    ("nee", IterationBlocks, "write", 4, False),
+    ("nee", IterationBlocks, "finish", 2, False),
+    ("nee", IterationBlocks, "finish", 3, True),
     ("nee", stage_nee, "save_model", 1, True),
     ("nee", checkpoint, "write_json", 7, False),
     ("nee", worker, "write_json", 1, False),
@@ -87,6 +94,24 @@ def test_killed_and_resumed_equals_uninterrupted(
         == sorted(set(steps))
         == [line["step"] for line in read_metrics(whole.folder / "metrics.jsonl") if "loss" in line]
     )
+
+
+def test_a_block_that_was_labelled_is_not_labelled_again(tmp_path, monkeypatch):
+    job = make_job(tmp_path, "nee")
+    with monkeypatch.context() as patch:
+        # Two blocks are the first iteration's; of the second iteration's, one is written.
+        kill_at(patch, IterationBlocks, "write", 4, False)
+        with pytest.raises(KilledError):
+            worker.run_stage(job)
+    steps, sentences = [], []
+    pick, step = stage_nee.pick, loop.train_step
+    monkeypatch.setattr(stage_nee, "pick", lambda weak, *rest: sentences.append(len(weak)) or pick(weak, *rest))
+    monkeypatch.setattr(loop, "train_step", lambda *given: steps.append(given) or step(*given))
+    result = worker.run_stage(job)
+    picked = result["iteration"]
+    assert sentences == [28, *[32, 28] * (picked - 1)]
+    # No step of the six epochs before the kill was trained again.
+    assert len(steps) == result["steps"] * 3 // 9
 
 
 def test_the_stages_did_something(uninterrupted):
