@@ -221,4 +221,4 @@ def _read_state(path: Path) -> dict[str, Any] | None:
 def _remove(folder: Path) -> None:
     # State first: a kill in the middle leaves an incomplete checkpoint, not a broken one.
     (folder / _STATE).unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -145,6 +145,7 @@ class DeepSpeedEngine:
             barrier()
             if self.rank == 0:
                 shutil.rmtree(folder / tag)
+                (folder / "latest_universal").unlink(missing_ok=True)
 
     def _mend_universal(self, decays: list[float]) -> None:
         """ZeRO-3 gives all groups the first one's weight decay, and one step counter, which each then counts up."""

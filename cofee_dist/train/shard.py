@@ -56,9 +56,10 @@ def write_shard(shard: Shard, folder: Path) -> dict[str, dict[str, Any]]:
 
 def digest_of(path: Path, sync: bool = False) -> dict[str, Any]:
     """A file's SHA-256 and size in bytes; with ``sync``, once the disk has it."""
-    with path.open("rb+" if sync else "rb") as file:
-        if sync:
+    if sync:
+        with path.open("rb+") as file:
             os.fsync(file.fileno())
+    with path.open("rb") as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
 
 

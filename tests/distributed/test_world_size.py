@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from cofee_dist.artifacts import read_json
 from cofee_dist.batches.dataset import build_dataset
 from cofee_dist.config import Engine
-from tests.distributed.test_gradients import FOUR, QUESTIONS, ROOT, STAGE, Policy, assert_same
+from tests.distributed.test_gradients import FOUR, QUESTIONS, ROOT, STAGE, Policy
 from tests.distributed.two_processes import run_on
 from tests.encoders import tiny_model, wordpiece_tokenizer
 from tests.training import made_up
@@ -72,8 +73,9 @@ def train(rank: int, folder: Path) -> None:
         checkpoints._writer.submit(gate.wait)
         checkpoints.save(3, {"position": 3})
         losses += steps(engine, range(3, 6))
-        assert not list((folder / case).glob("*/*"))
+        written = (folder / case / "step=3" / f"rank={rank}.json").exists()
         gate.set()
+        assert not written
         checkpoints.wait()
         keep(engine, losses, folder / f"{case}.pt")
 
@@ -127,8 +129,15 @@ def read(path: Path) -> dict[str, Any]:
 def assert_near(found: dict[str, Any], expected: dict[str, Any], case: str) -> None:
     tolerance = TOLERANCE["bf16" if "bf16" in case else "fp32"]
     assert found["losses"] == pytest.approx(expected["losses"][-len(found["losses"]) :], rel=tolerance)
-    if "bf16" not in case:
-        assert_same(found["state"], expected["state"])
+    assert found["state"].keys() == expected["state"].keys()
+    if "bf16" in case:
+        return
+    for name, value in expected["state"].items():
+        # A key's bias changes no attention: its gradient is rounding and nothing else.
+        if not name.endswith("key.bias"):
+            torch.testing.assert_close(
+                found["state"][name], value, rtol=1e-4, atol=1e-4, msg=partial("{}: {}".format, name)
+            )
 
 
 def test_the_oracle_learns(oracle: Any) -> None:
