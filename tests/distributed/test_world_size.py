@@ -25,7 +25,7 @@ from tests.encoders import tiny_model, wordpiece_tokenizer
 from tests.training import made_up
 
 #: Relative to the plain engine's loss in the same precision, over six steps.
-TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}
+TOLERANCE = {"fp32": 1e-5, "bf16": 5e-3}
 CASES = ["zero0", "zero1", "zero2", "zero3", "zero1 bf16", "zero3 bf16"]
 RANKS = (1, 2)
 
