@@ -194,9 +194,13 @@ class Stages(Tree):
 class Engine(Tree):
     """What runs the loop. ``batch_tokens`` fill an optimizer step, ``micro_batch_tokens`` a forward pass.
 
+    Both count padding. A step is cut evenly, so a forward pass may have one sentence more.
+
     ``precision``: bf16 and torch's fp16 are autocast over float32 weights. DeepSpeed's fp16 keeps the weights in fp16
     and float32 copies in its optimizer. fp16 scales the loss, skips the steps in which gradients overflow, and needs a
-    GPU. ``activation_checkpointing`` computes each layer twice and keeps only what goes into it.
+    GPU. ``activation_checkpointing`` computes each layer twice and keeps only what goes into it. ``attention``:
+    ``auto`` is sdpa where the encoder has it; flash_attention_2 wants a GPU, bf16 or fp16, and the package flash-attn.
+    ``compile`` hands the encoder to torch.compile, whose dropout draws other numbers.
 
     ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. ``cpu_threads`` is
     for small encoders, which more threads slow down (null: torch's choice); ``parallel_stages: 2`` then trains the
@@ -211,6 +215,8 @@ class Engine(Tree):
     parallel_stages: Annotated[int, Field(ge=1, le=2)] = 1
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     activation_checkpointing: bool = False
+    attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
+    compile: bool = False
     batch_tokens: Positive = 2048
     micro_batch_tokens: Positive = 2048
     checkpoint_every_steps: Positive = 200
@@ -225,9 +231,9 @@ class Engine(Tree):
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what a stage learns; a run may change the others on its way.
 
-        How a step is cut (``micro_batch_tokens``) changes which units drop out, and no more.
+        How a step is cut (``micro_batch_tokens``) and ``compile`` change which units drop out, and no more.
         """
-        ways = {"workers", "device", "cpu_threads", "parallel_stages", "micro_batch_tokens"}
+        ways = {"workers", "device", "cpu_threads", "parallel_stages", "micro_batch_tokens", "attention", "compile"}
         return self.model_dump(mode="json", exclude=ways | {"checkpoint_every_steps", "checkpoints_kept"})
 
 

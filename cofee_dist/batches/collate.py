@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -46,56 +47,71 @@ class Batch(Inputs):
     examples_b: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on another device."""
-        moved = (getattr(self, field.name).to(device, non_blocking=True) for field in fields(self))
-        return Batch(*moved)
+        """The batch on another device; see ``to_device``."""
+        return Batch(*(to_device(getattr(self, field.name), device) for field in fields(self)))
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device. The host does not wait for a GPU to copy it, which takes pinned memory."""
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
 def collate_inputs(
     tokens: TokenTable,
-    begins: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    prompts: list[Prompt],
+    begins_b: NDArray[np.int64],
+    lengths_b: NDArray[np.int64],
+    prompts: Sequence[Prompt],
+    prompt_b: NDArray[np.int64],
     pad_id: int = 0,
 ) -> Inputs:
-    """Lay pieces ``begins[i]:begins[i] + lengths[i]`` of the flat table behind ``prompts[i]``, padded on the right."""
-    widths = lengths + np.array([len(prompt) for prompt in prompts])
-    size, width = len(prompts), int(widths.max(initial=0))
+    """Lay pieces ``begins_b[i]:begins_b[i] + lengths_b[i]`` of the flat table into ``prompts[prompt_b[i]]``.
+
+    Padded on the right to the longest.
+    """
+    left_b = np.array([len(prompt.prefix_ids) for prompt in prompts], dtype=np.int64)[prompt_b]
+    widths_b = lengths_b + np.array([len(prompt) for prompt in prompts], dtype=np.int64)[prompt_b]
+    right_b = left_b + lengths_b
+    size, width = len(prompt_b), int(widths_b.max(initial=0))
+    columns = np.arange(width)
+    positions = (columns >= left_b[:, None]) & (columns < right_b[:, None])
     ids = np.full((size, width), pad_id, dtype=np.int64)
     types = np.zeros((size, width), dtype=np.int64)
-    positions = np.zeros((size, width), dtype=bool)
-    offsets = np.empty(size, dtype=np.int64)
-    for at, (prompt, begin, length) in enumerate(zip(prompts, begins.tolist(), lengths.tolist(), strict=True)):
-        left = len(prompt.prefix_ids)
-        right = left + length
-        ids[at, :left], types[at, :left] = prompt.prefix_ids, prompt.prefix_types
-        ids[at, left:right] = tokens.ids[begin : begin + length]
-        types[at, left:right] = prompt.sentence_type
-        ids[at, right : widths[at]], types[at, right : widths[at]] = prompt.suffix_ids, prompt.suffix_types
-        positions[at, left:right] = True
-        offsets[at] = left
-    mask = np.arange(width)[None, :] < widths[:, None]
+    ids[positions] = tokens.ids[_ranges(begins_b, lengths_b)]
+    types += positions * np.array([prompt.sentence_type for prompt in prompts], dtype=np.int64)[prompt_b, None]
+    for number in np.unique(prompt_b).tolist():
+        prompt, rows = prompts[number], np.flatnonzero(prompt_b == number)
+        before, behind = np.arange(len(prompt.prefix_ids)), np.arange(len(prompt.suffix_ids))
+        for array, prefix, suffix in (
+            (ids, prompt.prefix_ids, prompt.suffix_ids),
+            (types, prompt.prefix_types, prompt.suffix_types),
+        ):
+            array[rows[:, None], before] = prefix
+            array[rows[:, None], right_b[rows, None] + behind] = suffix
     return Inputs(
         input_ids_bt=torch.from_numpy(ids),
-        attention_mask_bt=torch.from_numpy(mask.astype(np.int64)),
+        attention_mask_bt=torch.from_numpy((columns < widths_b[:, None]).astype(np.int64)),
         token_type_ids_bt=torch.from_numpy(types),
         positions_bt=torch.from_numpy(positions),
-        sentence_offset_b=torch.from_numpy(offsets),
+        sentence_offset_b=torch.from_numpy(left_b),
     )
+
+
+def _ranges(begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``begins[i]`` to ``begins[i] + lengths[i] - 1``, for one i after another."""
+    ends = np.cumsum(lengths, dtype=np.int64)
+    return np.arange(int(lengths.sum()), dtype=np.int64) + np.repeat(begins - (ends - lengths), lengths)
 
 
 def collate(dataset: SpanDataset, examples: NDArray[np.int64]) -> Batch:
     """The batch of these examples; padded to the longest of them."""
     questions = len(dataset.prompts)
     rows, columns = examples // questions, examples % questions
-    prompts = [dataset.prompts[column] for column in columns.tolist()]
     lengths = dataset.sentence_lengths_of(examples)
-    inputs = collate_inputs(dataset.tokens, dataset.tokens.splits[rows], lengths, prompts, dataset.pad_id)
+    begins = dataset.tokens.splits[rows]
+    inputs = collate_inputs(dataset.tokens, begins, lengths, dataset.prompts, columns, dataset.pad_id)
     counts = dataset.splits[examples + 1] - dataset.splits[examples]
     of_example = np.repeat(np.arange(len(examples)), counts)
-    entity = np.concatenate(
-        [np.arange(dataset.splits[at], dataset.splits[at + 1]) for at in examples.tolist()] or [np.empty(0, np.int64)]
-    ).astype(np.int64)
+    entity = _ranges(dataset.splits[examples], counts)
     shift = inputs.sentence_offset_b.numpy()[of_example]
     first, last = dataset.first[entity] + shift, dataset.last[entity] + shift
     starts = np.zeros(inputs.input_ids_bt.shape, dtype=np.int64)

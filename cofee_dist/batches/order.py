@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,22 +88,56 @@ def plan_epoch(
     return EpochPlan(np.concatenate(steps) if steps else order, splits)
 
 
-def deal(
-    step: NDArray[np.int64], input_lengths: NDArray[np.int64], micro_batch_tokens: int, rank: int, world_size: int
-) -> list[NDArray[np.int64]]:
-    """One rank's micro-batches of a step; every rank gets as many (an empty one where examples run out).
+def micro_batches(batch_tokens: int, micro_batch_tokens: int, world_size: int) -> int:
+    """Into how many micro-batches a step is cut: what the tokens ask for, rounded up to a multiple of the ranks.
 
-    Sorted by length and cut at ``micro_batch_tokens``, the step's micro-batches go round the ranks in turn.
+    So any number of ranks that divides ``batch_tokens / micro_batch_tokens`` has the same micro-batches.
+    """
+    asked = -(-batch_tokens // micro_batch_tokens)
+    return -(-asked // world_size) * world_size
+
+
+def deal(
+    step: NDArray[np.int64], input_lengths: NDArray[np.int64], parts: int, rank: int, world_size: int
+) -> list[NDArray[np.int64]]:
+    """One rank's micro-batches of a step; every rank gets as many (empty ones where examples run out).
+
+    Sorted by length and cut into ``parts`` (see ``micro_batches``), which go round the ranks in turn. The largest is
+    as small as can be, so that no rank waits long for another: with padding it has about its part of the step's
+    tokens, and at most one example more.
     """
     order = step[np.argsort(input_lengths[step], kind="stable")]
-    parts = _cut(order, input_lengths, micro_batch_tokens)
-    while len(parts) < world_size and any(len(part) > 1 for part in parts):
-        widest = max(range(len(parts)), key=lambda at: len(parts[at]))
-        half = len(parts[widest]) // 2
-        parts[widest : widest + 1] = [parts[widest][:half], parts[widest][half:]]
-    rounds = -(-len(parts) // world_size)
-    parts += [np.empty(0, dtype=np.int64)] * (rounds * world_size - len(parts))
-    return parts[rank::world_size]
+    shares = np.split(order, _even_cuts(input_lengths[order].tolist(), parts))
+    shares += [np.empty(0, dtype=np.int64)] * (parts - len(shares))
+    return shares[rank::world_size]
+
+
+def _even_cuts(lengths: list[int], parts: int) -> list[int]:
+    """Where to cut ascending lengths into so many runs or fewer, the largest of which is the smallest that can be.
+
+    Sizes are with padding; the smallest is found to within half a percent.
+    """
+    least, most = sum(lengths) // parts, len(lengths) * lengths[-1]
+    stride = 1 + least // 200
+    budgets = range(least, most + stride, stride)
+    enough = bisect_left(budgets, True, key=lambda budget: len(_cuts(lengths, budget)) < parts)
+    return _cuts(lengths, budgets[enough])
+
+
+def _cuts(lengths: list[int], budget: int) -> list[int]:
+    """Where to cut ascending lengths into the longest runs whose padded size is within the budget."""
+    cuts: list[int] = []
+    begin = _run_end(lengths, 0, budget)
+    while begin < len(lengths):
+        cuts.append(begin)
+        begin = _run_end(lengths, begin, budget)
+    return cuts
+
+
+def _run_end(lengths: list[int], begin: int, budget: int) -> int:
+    """A longer example than the budget is a run alone."""
+    ends = range(begin + 1, len(lengths) + 1)
+    return begin + max(1, bisect_right(ends, budget, key=lambda end: (end - begin) * lengths[end - 1]))
 
 
 def length_batches(

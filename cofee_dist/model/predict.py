@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cofee_dist.batches.collate import Inputs, collate_inputs
+from cofee_dist.batches.collate import Inputs, collate_inputs, to_device
 from cofee_dist.batches.order import length_batches
 from cofee_dist.batches.tokens import Prompt, TokenTable, make_prompt, tokenize
 from cofee_dist.errors import UserError
@@ -138,10 +138,9 @@ def extract_spans(
 
     starts: list[Candidates] = []
     ends: list[Candidates] = []
-    prompts_w = [of_type[index] for index in type_r[windows.sentence]]
     with _evaluating(model), torch.inference_mode():
         for chosen, probabilities_2bt, owned_bt, shift_b in _scored(
-            model, tokens, windows, sentence_r, prompts_w, torch.device(device), batch_tokens
+            model, tokens, windows, sentence_r, of_type, type_r, torch.device(device), batch_tokens
         ):
             for found, probability_bt in zip((starts, ends), probabilities_2bt, strict=True):
                 local = find_candidates(probability_bt, owned_bt, threshold)
@@ -197,6 +196,7 @@ def _scored(
     windows: Windows,
     sentence_r: NDArray[np.int64],
     prompts: list[Prompt],
+    type_r: NDArray[np.int64],
     device: torch.device,
     batch_tokens: int,
 ) -> Iterator[Scored]:
@@ -205,13 +205,12 @@ def _scored(
     One batch is always under way: while the device computes it, the host decodes the one before.
     """
     begins = tokens.splits[sentence_r[windows.sentence]] + windows.start
-    widths = windows.length + np.array([len(prompt) for prompt in prompts], dtype=np.int64)
+    prompt_w = type_r[windows.sentence]
+    widths = windows.length + np.array([len(prompt) for prompt in prompts], dtype=np.int64)[prompt_w]
     pad_id = getattr(model.config.encoder, "pad_token_id", None) or 0
     waiting: tuple[NDArray[np.int64], Inputs, Tensor, torch.cuda.Event | None] | None = None
     for chosen in length_batches(np.arange(len(widths)), widths, batch_tokens):
-        inputs = collate_inputs(
-            tokens, begins[chosen], windows.length[chosen], [prompts[index] for index in chosen], pad_id
-        )
+        inputs = collate_inputs(tokens, begins[chosen], windows.length[chosen], prompts, prompt_w[chosen], pad_id)
         under_way = (chosen, inputs, *_forward(model, inputs, device))
         if waiting is not None:
             yield _arrived(windows, *waiting)
@@ -222,10 +221,8 @@ def _scored(
 
 def _forward(model: SpanExtractor, inputs: Inputs, device: torch.device) -> tuple[Tensor, torch.cuda.Event | None]:
     """p(start) and p(end) on their way to the host (2, b, t); the event tells when they are there."""
-    given = [inputs.input_ids_bt, inputs.attention_mask_bt, inputs.token_type_ids_bt]
-    if device.type == "cuda":
-        given = [tensor.pin_memory() for tensor in given]
-    output = model(*(tensor.to(device, non_blocking=True) for tensor in given))
+    given = (inputs.input_ids_bt, inputs.attention_mask_bt, inputs.token_type_ids_bt)
+    output = model(*(to_device(tensor, device) for tensor in given))
     probabilities_2bt = torch.stack(
         [span_probabilities(output.start_logits_bt2), span_probabilities(output.end_logits_bt2)]
     )

@@ -20,7 +20,8 @@ from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.ranks import barrier
-from cofee_dist.train.engine import autocast, checkpoint_activations, device_of, parameter_groups
+from cofee_dist.train.encoder_options import set_up_encoder
+from cofee_dist.train.engine import autocast, device_of, parameter_groups
 from cofee_dist.train.shard import Shard
 
 _SHARDS = "engine"
@@ -64,11 +65,10 @@ class DeepSpeedEngine:
         self._config = config
         settings = _settings(config, stage)
         self._replica = _without_weights(module) if settings["zero_optimization"].get("stage") == 3 else None
-        checkpoint_activations(module, config)
-        # Where the optimizer's state is on the host, so is the update: torch's fused one needs no compiler there.
-        fused = "offload_optimizer" in settings["zero_optimization"] or None
+        set_up_encoder(module, config, self.device)
         groups = parameter_groups(module, stage.weight_decay)
-        optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, fused=fused)
+        # Torch's fused one, which needs no compiler where the optimizer's state and so the update are on the host.
+        optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, fused=True)
         self._engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=settings)
         self._engine.clip_fp32_gradients = self._clip
         self._snapshots = Snapshots()

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
-from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
+from cofee_dist.train.encoder_options import set_up_encoder
 from cofee_dist.train.shard import Shard, to_host
 
 _WEIGHTS, _UPDATE = "model.safetensors", "optimizer.pt"
@@ -71,20 +71,6 @@ def autocast(device: torch.device, config: EngineConfig) -> torch.autocast:
     return torch.autocast(device.type, dtype=dtype, enabled=config.precision != "fp32")
 
 
-def checkpoint_activations(module: SpanExtractor, config: EngineConfig) -> None:
-    """Where the config asks for it, keep only the layers' inputs and compute the rest again on the way back."""
-    if not config.activation_checkpointing:
-        return
-    if not module.encoder.supports_gradient_checkpointing:
-        raise UserError(
-            f"the encoder ({module.config.encoder.model_type}) cannot checkpoint activations",
-            fix="set engine.activation_checkpointing to false",
-        )
-    # The older name of the same, for the releases of transformers that have no other.
-    enable = getattr(module.encoder, "activation_checkpointing_enable", module.encoder.gradient_checkpointing_enable)
-    enable()
-
-
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay for matrices; none for biases, norms and other vectors."""
     decayed = [parameter for parameter in module.parameters() if parameter.requires_grad and parameter.ndim > 1]
@@ -117,7 +103,7 @@ class TorchEngine:
         self.device = device_of(config)
         self.module = module
         nn.Module.to(module, self.device)
-        checkpoint_activations(module, config)
+        set_up_encoder(module, config, self.device)
         self.rank, self.world_size = 0, 1
         self._config, self._max_norm = config, stage.max_gradient_norm
         groups = parameter_groups(module, stage.weight_decay)

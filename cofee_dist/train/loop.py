@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cofee_dist.batches.collate import Batch, collate
 from cofee_dist.batches.dataset import SpanDataset
-from cofee_dist.batches.order import deal, plan_epoch, sample_negatives
+from cofee_dist.batches.order import deal, micro_batches, plan_epoch, sample_negatives
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
@@ -83,8 +83,8 @@ class TrainingLoop:
 
     The same (seed, data) gives the same weights, bit for bit on a CPU, however often the process was killed: the
     order is a function of (seed, epoch), dropout of (seed, stage, step, micro-batch), and the place is in the
-    checkpoint. Any number of workers takes the same steps; where a step has a micro-batch for each, they are the same
-    micro-batches with the same dropout, and only the order in which gradients are summed differs.
+    checkpoint. Any number of workers takes the same steps; with the same micro-batches (``batches.order``) they also
+    draw the same dropout, and only the order in which gradients are summed differs.
     """
 
     policy: StagePolicy
@@ -125,15 +125,14 @@ class TrainingLoop:
                 f"stage {policy.name} has no sentences to train on", fix="give it more text, or fewer filters"
             )
         epochs = self.stage.epochs
+        parts = micro_batches(config.batch_tokens, config.micro_batch_tokens, engine.world_size)
         engine.module.train()
         while position.step < len(plan):
             step = plan.step(position.step)
             dropout = partial(_seed_dropout, self.seed, policy.name, position.global_step)
             rate = learning_rate_at(position.global_step, len(plan) * epochs, self.stage)
             number = position.global_step + 1
-            norm = train_step(
-                policy, dataset, lengths, step, engine, config.micro_batch_tokens, rate, meter, number, dropout
-            )
+            norm = train_step(policy, dataset, lengths, step, engine, parts, rate, meter, number, dropout)
             self.starting.finish("first_step")
             position.step += 1
             position.global_step = number
@@ -161,7 +160,7 @@ def train_step(
     lengths: NDArray[np.int64],
     step: NDArray[np.int64],
     engine: Engine,
-    micro_batch_tokens: int,
+    parts: int,
     learning_rate: float,
     meter: Meter | None = None,
     number: int = 0,
@@ -170,6 +169,7 @@ def train_step(
     """One optimizer step over the examples ``step``, of which this rank takes its share. Returns the gradient norm.
 
     Each loss is divided by the step's global count, so the gradients do not depend on how it was cut or dealt.
+    ``parts`` is how many micro-batches all ranks have of it together, a multiple of the ranks.
     ``number`` is what the step is called where a loss or gradient is not finite: UserError on all ranks, no update.
     ``seed_dropout`` is called before each micro-batch with its number in the step, counted over all ranks.
     """
@@ -179,7 +179,7 @@ def train_step(
             positions=int(dataset.sentence_lengths_of(step).sum()),
             entities=int((dataset.splits[step + 1] - dataset.splits[step]).sum()),
         )
-        shares = deal(step, lengths, micro_batch_tokens, engine.rank, engine.world_size)
+        shares = deal(step, lengths, parts, engine.rank, engine.world_size)
     minimised = []
     for turn, share in enumerate(shares):
         if seed_dropout is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from cofee_dist.batches.dataset import SpanDataset
-from cofee_dist.batches.order import EpochPlan, plan_epoch
+from cofee_dist.batches.order import EpochPlan, micro_batches, plan_epoch
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.train.engine import Engine
 from cofee_dist.train.flops import ModelFlops, peak_flops
@@ -80,6 +80,7 @@ def _measure(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     meter = Meter(device, ModelFlops.of(engine.module), peak_flops(device, config.precision), waits=True)
+    cut_into = micro_batches(step_tokens(config), micro_batch_tokens, 1)
     # The longest inputs first, unmeasured: they take the most memory, and the first step is the slowest anyway.
     longest = int(np.argmax([lengths[plan.step(at)].max() for at in range(len(plan))]))
     order = [longest, *(at % len(plan) for at in range(steps))]
@@ -87,7 +88,7 @@ def _measure(
     try:
         for number, at in enumerate(order):
             # At a learning rate of zero an update takes its time and changes nothing.
-            train_step(policy, dataset, lengths, plan.step(at), engine, micro_batch_tokens, 0.0, meter, number)
+            train_step(policy, dataset, lengths, plan.step(at), engine, cut_into, 0.0, meter, number)
             if number == 0:
                 meter = Meter(device, meter.flops, meter.peak_flops, waits=True)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:

@@ -50,7 +50,7 @@ def fit(job: StageJob) -> dict[str, Any]:
         _train_loop,
         # Pickled here, so that a worker's imports fall into its own loop, where they are timed.
         train_loop_config={"job": pickle.dumps(job)},
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=job.config.engine.device == "cuda"),
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=_with_gpus(job.config.engine.device, workers)),
         run_config=RunConfig(
             name=f"{job.config.name}-{job.name}",
             storage_path=str((job.folder / "ray").resolve()),
@@ -65,6 +65,15 @@ def fit(job: StageJob) -> dict[str, Any]:
     _raise_told(job)
     result: dict[str, Any] = read_json(job.folder / RESULT)
     return result | read_startup(job.folder / STARTUP, job.launched)
+
+
+def _with_gpus(device: str, workers: int) -> bool:
+    """Whether each worker asks for a GPU, without which Ray hides those of its node: ``auto`` if there are enough."""
+    import ray
+
+    if device != "auto" or workers == 0:
+        return device == "cuda"
+    return bool(ray.cluster_resources().get("GPU", 0) >= workers)
 
 
 def fit_apart(job: StageJob) -> dict[str, Any]:

@@ -69,6 +69,24 @@ def test_only_the_sentence_is_a_position():
         assert ids == data.tokens.row(example // 2)[0].tolist()
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta", "modernbert"])
+def test_inputs_are_what_the_tokenizer_makes_of_question_and_sentence(family):
+    tokenizer = tokenizer_of(family)
+    texts = [text for text in (TEXT, "In Paris Charles Babbage built engines .", "", "Ada") for _ in range(3)]
+    questions = {"PER": "Find persons", "LOC": "Find places", "X": "organisations Find Find Entities"}
+    data = build_dataset(tokenizer, [LabelledSentence(text) for text in texts], questions, 64)
+    examples = np.random.default_rng(0).permutation(len(data))[:20]
+    batch = collate(data, examples)
+    pairs = [(questions[data.types[example % 3]], texts[example // 3]) for example in examples]
+    expected = tokenizer(pairs, padding=True, return_token_type_ids=True)
+    assert batch.input_ids_bt.tolist() == expected["input_ids"]
+    assert batch.attention_mask_bt.tolist() == expected["attention_mask"]
+    if family == "bert":
+        assert batch.token_type_ids_bt.tolist() == expected["token_type_ids"]
+    sequence = [[which == 1 for which in expected.sequence_ids(at)] for at in range(len(examples))]
+    assert batch.positions_bt.tolist() == sequence
+
+
 def test_what_the_length_cuts_off_is_counted():
     text = "one two three four five six seven " * 3 + "Paris"
     long = LabelledSentence(text, (Entity(len(text) - 5, len(text), "LOC"), Entity(0, 3, "PER")))

@@ -48,8 +48,8 @@ def test_rates_and_shares(monkeypatch: pytest.MonkeyPatch) -> None:
 
     forward = engine.module.forward
     monkeypatch.setattr(engine.module, "forward", slow)
-    train_step(Policy(), data, lengths, step, engine, 100, 1e-3, meter)
-    batches = [collate(data, share) for share in deal(step, lengths, 100, 0, 1)]
+    train_step(Policy(), data, lengths, step, engine, 3, 1e-3, meter)
+    batches = [collate(data, share) for share in deal(step, lengths, 3, 0, 1)]
     assert len(batches) > 1
     with meter.part("data"):
         clock.now += 1.0
