@@ -204,7 +204,7 @@ class Engine(Tree):
 
     ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. ``cpu_threads`` is
     for small encoders, which more threads slow down (null: torch's choice); ``parallel_stages: 2`` then trains the
-    ablations beside the main stages.
+    ablations beside the main stages. Of a stage's checkpoints the last ``checkpoints_kept`` stay until it is finished.
     """
 
     name: Literal["torch", "deepspeed"] = "torch"
@@ -220,12 +220,21 @@ class Engine(Tree):
     batch_tokens: Positive = 2048
     micro_batch_tokens: Positive = 2048
     checkpoint_every_steps: Positive = 200
+    checkpoints_kept: Positive = 2
 
     @model_validator(mode="after")
     def _torch_is_one_process(self) -> Engine:
         if self.name == "torch" and self.workers > 1:
             raise ValueError("the torch engine trains in one process; for more workers set engine.name to deepspeed")
         return self
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide what a stage learns; a run may change the others on its way.
+
+        How a step is cut (``micro_batch_tokens``) and ``compile`` change which units drop out, and no more.
+        """
+        ways = {"workers", "device", "cpu_threads", "parallel_stages", "micro_batch_tokens", "attention", "compile"}
+        return self.model_dump(mode="json", exclude=ways | {"checkpoint_every_steps", "checkpoints_kept"})
 
 
 class LabelledFile(Tree):

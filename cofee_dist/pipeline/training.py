@@ -13,9 +13,6 @@ from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.progress import StageProgress, count
 from cofee_dist.pipeline.runner import Runner
 
-#: What an engine's settings say of speed and not of results.
-_SPEED_ONLY = {"attention", "checkpoint_every_steps", "compile", "cpu_threads", "device", "parallel_stages", "workers"}
-
 
 def base_stage(runner: Runner) -> Path:
     """The untrained model that every training begins with; a random encoder's vocabulary wants the sentences first."""
@@ -103,7 +100,7 @@ def training_stage(
 
     stage_config = {
         "settings": settings.model_dump(mode="json"),
-        "engine": config.engine.model_dump(mode="json", exclude=_SPEED_ONLY),
+        "engine": config.engine.deciding(),
         "validation": validation.model_dump(mode="json") if not isinstance(settings, Esi) else None,
         "evaluation": _evaluation_settings(config),
         "types": list(config.task.types),

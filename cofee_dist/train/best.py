@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
 import torch
+from transformers.utils import SAFE_WEIGHTS_NAME
 
+from cofee_dist.artifacts import write_text
+from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.ranks import barrier
 from cofee_dist.train.engine import Engine
+from cofee_dist.train.shard import digest_of
+
+_DIGEST = f"{SAFE_WEIGHTS_NAME}.sha256"
 
 
 def weights_digest(model: SpanExtractor) -> str:
@@ -23,12 +30,47 @@ def weights_digest(model: SpanExtractor) -> str:
 
 
 def save_model(engine: Engine, model: SpanExtractor, folder: Path) -> None:
-    """Write the engine's weights as a Hugging Face folder (safetensors, tokenizer); every rank calls it."""
+    """Write the engine's weights as a Hugging Face folder (safetensors, tokenizer); every rank calls it.
+
+    A kill at any time leaves the model that was there or the new one: only its weights change within a stage, and
+    they are in one file. Beside it lies their SHA-256, as ``sha256sum -c`` reads it.
+    """
     state = engine.full_state()
     if engine.rank == 0:
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         model.save_pretrained(partial, state_dict=state)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        line = f"{digest_of(partial / SAFE_WEIGHTS_NAME, sync=True)['sha256']}  {SAFE_WEIGHTS_NAME}\n"
+        if folder.exists():
+            # Until the weights are swapped, the old ones are right as well.
+            write_text(folder / _DIGEST, line + _digests(folder))
+            for path in sorted(partial.iterdir(), key=lambda path: path.name == SAFE_WEIGHTS_NAME):
+                os.replace(path, folder / path.name)
+            partial.rmdir()
+            write_text(folder / _DIGEST, line)
+        else:
+            write_text(partial / _DIGEST, line)
+            partial.rename(folder)
     barrier()
+
+
+def check_model(folder: Path) -> None:
+    """See that the weights that ``save_model`` wrote are as it wrote them; of others there is nothing to see.
+
+    Raises:
+        UserError: They are missing or have changed.
+    """
+    path = folder / SAFE_WEIGHTS_NAME
+    if known := _digests(folder):
+        found = digest_of(path)["sha256"] if path.exists() else "missing"
+        if found not in known:
+            raise UserError(
+                "the model's weights are not as they were saved",
+                where=path,
+                fix="remove the folder of the stage that made it, and run the same command again",
+            )
+
+
+def _digests(folder: Path) -> str:
+    path = folder / _DIGEST
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
-import io
 import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,9 @@ from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.ranks import barrier
 from cofee_dist.train.encoder_options import set_up_encoder
 from cofee_dist.train.engine import autocast, device_of, parameter_groups
+from cofee_dist.train.shard import Shard
+
+_SHARDS = "engine"
 
 #: What the loop decides; a JSON file that sets them otherwise would be silently wrong.
 _OURS = (
@@ -58,6 +59,8 @@ class DeepSpeedEngine:
         os.environ.setdefault("MASTER_PORT", str(_free_port()))
         import deepspeed
 
+        from cofee_dist.train.deepspeed_files import Snapshots
+
         # It serves inference only; it is compiled on first use, and a worker killed over that locks all later ones.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         deepspeed.init_distributed("nccl" if self.device.type == "cuda" else "gloo", verbose=False)
@@ -70,6 +73,10 @@ class DeepSpeedEngine:
         optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, fused=True)
         self._engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=settings)
         self._engine.clip_fp32_gradients = self._clip
+        self._snapshots = Snapshots()
+        self._engine.checkpoint_engine = self._snapshots
+        # Scripts that DeepSpeed would put beside the files.
+        self._engine._copy_recovery_script = lambda folder: None
         self._norm: float | None = None
         self._max_norm = stage.max_gradient_norm
         self.module = self._engine.module
@@ -109,29 +116,38 @@ class DeepSpeedEngine:
             self._engine.zero_grad()
             raise _NotFiniteError
 
-    def save(self, folder: Path) -> None:
+    def snapshot(self) -> Shard:
         """See Engine."""
-        self._engine.save_checkpoint(str(folder), tag="engine", save_latest=False)
+        self._engine.save_checkpoint(".", tag=_SHARDS, save_latest=False)
+        return self._snapshots.hand_over()
 
     def load(self, folder: Path) -> None:
-        """See Engine. DeepSpeed's own files hold its optimizer's classes: they are read from our run only.
+        """See Engine.
 
-        Shards of another number of ranks are converted to DeepSpeed's universal format first, beside them.
+        Shards of another number of ranks are first converted to DeepSpeed's universal format, which is gone after it.
         """
-        tag = "engine"
-        if len(list((folder / tag).glob("*_optim_states.pt"))) not in (0, self.world_size):
-            tag = "universal"
-            if self.rank == 0 and not (folder / "latest_universal").exists():
-                to_universal(folder / "engine", folder / tag)
-            barrier()
+        from cofee_dist.train.deepspeed_files import to_universal, weights_only
+
+        tag = _SHARDS
+        converts = len(list((folder / tag).glob("*_optim_states.pt"))) not in (0, self.world_size)
         decays = [group["weight_decay"] for group in self._engine.optimizer.param_groups]
-        self._engine._config.load_universal_checkpoint = tag == "universal"
-        path, _ = self._engine.load_checkpoint(str(folder), tag=tag)
-        self._engine._config.load_universal_checkpoint = False
+        with weights_only():
+            if converts:
+                tag = "universal"
+                if self.rank == 0:
+                    to_universal(folder / _SHARDS, folder / tag)
+                barrier()
+            self._engine._config.load_universal_checkpoint = converts
+            path, _ = self._engine.load_checkpoint(str(folder), tag=tag)
+            self._engine._config.load_universal_checkpoint = False
         if path is None:
             raise ValueError(f"no DeepSpeed checkpoint in {folder}")
-        if tag == "universal":
+        if converts:
             self._mend_universal(decays)
+            barrier()
+            if self.rank == 0:
+                shutil.rmtree(folder / tag)
+                (folder / "latest_universal").unlink(missing_ok=True)
 
     def _mend_universal(self, decays: list[float]) -> None:
         """ZeRO-3 gives all groups the first one's weight decay, and one step counter, which each then counts up."""
@@ -183,25 +199,6 @@ def _drop_weights(module: nn.Module) -> None:
     module.load_state_dict({name: value.to("meta") for name, value in module.state_dict().items()}, assign=True)
 
 
-def to_universal(shards: Path, folder: Path) -> None:
-    """Write the shards of any number of ranks as files for each parameter, which any number of ranks can load."""
-    from deepspeed.checkpoint import ds_to_universal
-
-    arguments = argparse.Namespace(
-        input_folder=str(shards),
-        output_folder=str(folder),
-        num_extract_workers=1,
-        num_merge_workers=1,
-        keep_temp_folder=False,
-        strict=True,
-        # What is said there of parallel layers is for models that are cut: this one is not.
-        inject_missing_state=True,
-    )
-    shutil.rmtree(folder, ignore_errors=True)
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        ds_to_universal.main(arguments)
-
-
 def _settings(config: EngineConfig, stage: Stage) -> dict[str, Any]:
     """The user's DeepSpeed JSON, with what the loop owns filled in."""
     settings: dict[str, Any] = {"zero_optimization": {"stage": 1}}
@@ -218,6 +215,12 @@ def _settings(config: EngineConfig, stage: Stage) -> dict[str, Any]:
                 fix="remove them: batch sizes, clipping, precision and optimizer come from the run's config",
             )
         settings.setdefault("zero_optimization", {"stage": 0})
+        if settings["zero_optimization"].get("offload_optimizer", {}).get("device") == "nvme":
+            raise UserError(
+                "checkpoints cannot hold an optimizer that is offloaded to NVMe",
+                where=path,
+                fix="offload it to the host: set offload_optimizer.device to cpu",
+            )
     if config.precision == "fp16":
         settings["fp16"] = {"enabled": True}
     return settings | {

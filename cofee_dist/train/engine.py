@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
 from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.train.encoder_options import set_up_encoder
+from cofee_dist.train.shard import Shard, to_host
+
+_WEIGHTS, _UPDATE = "model.safetensors", "optimizer.pt"
 
 
 class Engine(Protocol):
@@ -39,11 +43,11 @@ class Engine(Protocol):
         A norm that is not finite is the same on every rank and means that no update was made.
         """
 
-    def save(self, folder: Path) -> None:
-        """Write this rank's part of model and optimizer; every rank calls it."""
+    def snapshot(self) -> Shard:
+        """A copy in host memory of this rank's part of model and optimizer, as files; every rank calls it."""
 
     def load(self, folder: Path) -> None:
-        """Read what ``save`` wrote, with as many ranks or another number of them."""
+        """Read the files of every rank's ``snapshot``, with as many ranks or another number of them."""
 
     def full_state(self) -> dict[str, Tensor]:
         """The whole model's weights on the CPU; every rank calls it (ZeRO-3 gathers)."""
@@ -132,16 +136,16 @@ class TorchEngine:
         self._optimizer.zero_grad(set_to_none=True)
         return norm if is_finite or not scaled else None
 
-    def save(self, folder: Path) -> None:
+    def snapshot(self) -> Shard:
         """See Engine."""
-        folder.mkdir(parents=True, exist_ok=True)
-        parts: dict[str, Any] = {"module": self.module, "optimizer": self._optimizer, "scaler": self._scaler}
-        torch.save({name: part.state_dict() for name, part in parts.items()}, folder / "rank=0.pt")
+        update = {"optimizer": self._optimizer.state_dict(), "scaler": self._scaler.state_dict()}
+        shard: Shard = to_host({_WEIGHTS: self.module.state_dict(), _UPDATE: update})
+        return shard
 
     def load(self, folder: Path) -> None:
         """See Engine."""
-        state = torch.load(folder / "rank=0.pt", map_location=self.device, weights_only=True)
-        self.module.load_state_dict(state["module"])
+        self.module.load_state_dict(load_file(folder / _WEIGHTS, device=str(self.device)))
+        state = torch.load(folder / _UPDATE, map_location=self.device, weights_only=True)
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
 

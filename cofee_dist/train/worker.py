@@ -15,7 +15,8 @@ from cofee_dist.config import Config, Esi, Fet, LabelledFile, Nee, Stage
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.tracking import log_metrics, tracking_uri
-from cofee_dist.train.checkpoint import Checkpoints
+from cofee_dist.train.best import check_model
+from cofee_dist.train.checkpoint import Checkpoints, Origin
 from cofee_dist.train.engine import Engine, TorchEngine, device_of
 from cofee_dist.train.loop import StagePolicy, TrainingLoop
 from cofee_dist.train.memory import out_of_memory_told
@@ -63,6 +64,7 @@ def _run_stage(job: StageJob, starting: StartUp) -> dict[str, Any]:
     config = job.config
     if config.engine.cpu_threads is not None:
         torch.set_num_threads(config.engine.cpu_threads)
+    check_model(job.init_model)
     model = SpanExtractor.from_pretrained(job.init_model)
     if isinstance(job.settings, Fet):
         model.set_clusters(job.settings.clusters, seed=config.seed)
@@ -73,10 +75,13 @@ def _run_stage(job: StageJob, starting: StartUp) -> dict[str, Any]:
     policy = _policy(job, data, engine, model)
     starting.until("data")
     starting.path = job.folder / STARTUP if engine.rank == 0 else None
-    checkpoints = Checkpoints(job.folder / CHECKPOINTS, engine)
+    origin = Origin.of(config, job.settings, job.iteration, job.mlflow_run)
+    checkpoints = Checkpoints(job.folder / CHECKPOINTS, engine, config.engine.checkpoints_kept, origin)
     forward = partial(log_metrics, tracking_uri(config), job.mlflow_run)
     log = MetricsLog(job.folder / METRICS, active=engine.rank == 0, forward=forward)
-    position = TrainingLoop(policy, engine, job.settings, config.engine, checkpoints, log, config.seed, starting).run()
+    loop = TrainingLoop(policy, engine, job.settings, config.engine, checkpoints, log, config.seed, starting)
+    with checkpoints:
+        position = loop.run()
     result = {"epochs": position.epoch, "steps": position.global_step, **policy.finish()}
     if engine.rank == 0:
         write_json(job.folder / RESULT, result)

@@ -31,7 +31,7 @@ ENVIRONMENT = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DS_ACCELERATOR"
 #: When, the stage, the call, and on which rank.
 WORKERS = {
     "in a step": ("esi", f"{TRAIN}.loop", "train_step", 5, 1),
-    "while a checkpoint is written": ("nee", f"{TRAIN}.checkpoint", "write_json", 2, 0),
+    "while a checkpoint is written": ("nee", f"{TRAIN}.checkpoint", "write_json", 4, 0),
     "in re-labelling": ("nee", f"{TRAIN}.stage_nee", "pick", 2, 1),
     "in clustering": ("fet", f"{TRAIN}.stage_fet", "kmeans", 2, 0),
 }

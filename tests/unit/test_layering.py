@@ -48,7 +48,7 @@ HOMES = {
     "pyspark": ("corpus/spark*.py", "labels/spark*.py"),
     "faiss": ("mining/kmeans.py",),
     "ray": ("train/ray_worker.py",),
-    "deepspeed": ("train/deepspeed_engine.py",),
+    "deepspeed": ("train/deepspeed_*.py",),
     "mlflow": ("tracking.py",),
     "sklearn": ("mining/choose_k.py",),
 }

@@ -37,7 +37,8 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, call: int, 
 POINTS = [
     ("esi", loop, "train_step", 5, True),
     ("esi", loop, "train_step", 1, False),
-    ("esi", checkpoint, "write_json", 2, False),
+    # In the thread that writes: a checkpoint has two files of JSON, its rank's digests and then its state.
+    ("esi", checkpoint, "write_json", 4, False),
     ("nee", loop, "train_step", 11, True),
     ("nee", examples, "write_tokens", 1, False),
     ("nee", examples, "write_labels", 2, False),
@@ -46,7 +47,7 @@ POINTS = [
     ("nee", IterationBlocks, "finish", 2, False),
     ("nee", IterationBlocks, "finish", 3, True),
     ("nee", stage_nee, "save_model", 1, True),
-    ("nee", checkpoint, "write_json", 4, False),
+    ("nee", checkpoint, "write_json", 7, False),
     ("nee", worker, "write_json", 1, False),
     ("fet", loop, "train_step", 13, False),
     ("fet", stage_fet, "write_entities", 2, False),
