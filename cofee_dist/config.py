@@ -198,14 +198,19 @@ class Engine(Tree):
     and float32 copies in its optimizer. fp16 scales the loss, skips the steps in which gradients overflow, and needs a
     GPU. ``activation_checkpointing`` computes each layer twice and keeps only what goes into it.
 
-    ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. ``cpu_threads`` is
-    for small encoders, which more threads slow down (null: torch's choice); ``parallel_stages: 2`` then trains the
-    ablations beside the main stages.
+    ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. With ``min_workers`` the
+    group is elastic: it starts or goes on with as few when the cluster has no more, and grows again up to ``workers``
+    (null: always ``workers``). ``device: auto`` takes GPUs where there are enough for ``min_workers``, one for each.
+
+    ``cpu_threads`` is for small encoders, which more threads slow down (null: torch's choice; under Ray one), and what
+    a worker reserves of a cluster; ``parallel_stages: 2`` then trains the ablations beside the main stages, without
+    workers.
     """
 
     name: Literal["torch", "deepspeed"] = "torch"
     deepspeed_config: str | None = None
     workers: Count = 0
+    min_workers: Positive | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cpu_threads: Positive | None = None
     parallel_stages: Annotated[int, Field(ge=1, le=2)] = 1
@@ -219,6 +224,15 @@ class Engine(Tree):
     def _torch_is_one_process(self) -> Engine:
         if self.name == "torch" and self.workers > 1:
             raise ValueError("the torch engine trains in one process; for more workers set engine.name to deepspeed")
+        return self
+
+    @model_validator(mode="after")
+    def _range_of_workers(self) -> Engine:
+        if self.min_workers is not None and self.min_workers > self.workers:
+            raise ValueError(
+                f"min_workers ({self.min_workers}) is more than workers ({self.workers}): the group keeps between "
+                "min_workers and workers; set workers to the most it shall have"
+            )
         return self
 
 

@@ -14,7 +14,7 @@ from cofee_dist.pipeline.progress import StageProgress, count
 from cofee_dist.pipeline.runner import Runner
 
 #: What an engine's settings say of speed and not of results.
-_SPEED_ONLY = {"checkpoint_every_steps", "device", "cpu_threads", "parallel_stages", "workers"}
+_SPEED_ONLY = {"checkpoint_every_steps", "device", "cpu_threads", "parallel_stages", "workers", "min_workers"}
 
 
 def base_stage(runner: Runner) -> Path:

@@ -55,6 +55,10 @@ class DeepSpeedEngine:
         os.environ.setdefault("MASTER_PORT", str(_free_port()))
         import deepspeed
 
+        if self.device.type == "cpu":
+            # Asked for its operators, DeepSpeed compiles one here (a minute) that only inference uses; a process killed
+            # meanwhile leaves torch's lock on the build, for which every later one on the machine waits without end.
+            deepspeed.ops.__compatible_ops__ = {}
         deepspeed.init_distributed("nccl" if self.device.type == "cuda" else "gloo", verbose=False)
         self._config = config
         settings = _settings(config, stage)
