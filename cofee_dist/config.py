@@ -202,14 +202,19 @@ class Engine(Tree):
     ``auto`` is sdpa where the encoder has it; flash_attention_2 wants a GPU, bf16 or fp16, and the package flash-attn.
     ``compile`` hands the encoder to torch.compile, whose dropout draws other numbers.
 
-    ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. ``cpu_threads`` is
-    for small encoders, which more threads slow down (null: torch's choice); ``parallel_stages: 2`` then trains the
-    ablations beside the main stages. Of a stage's checkpoints the last ``checkpoints_kept`` stay until it is finished.
+    ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. With ``min_workers`` the
+    group is elastic: it starts or goes on with as few when the cluster has no more, and grows again up to ``workers``
+    (null: always ``workers``). ``device: auto`` takes GPUs where there are enough for ``min_workers``, one for each.
+
+    ``cpu_threads`` is for small encoders, which more threads slow down (null: torch's choice; under Ray one), and what
+    a worker reserves of a cluster; ``parallel_stages: 2`` then trains the ablations beside the main stages, without
+    workers. Of a stage's checkpoints the last ``checkpoints_kept`` stay until it is finished.
     """
 
     name: Literal["torch", "deepspeed"] = "torch"
     deepspeed_config: str | None = None
     workers: Count = 0
+    min_workers: Positive | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cpu_threads: Positive | None = None
     parallel_stages: Annotated[int, Field(ge=1, le=2)] = 1
@@ -228,12 +233,30 @@ class Engine(Tree):
             raise ValueError("the torch engine trains in one process; for more workers set engine.name to deepspeed")
         return self
 
+    @model_validator(mode="after")
+    def _range_of_workers(self) -> Engine:
+        if self.min_workers is not None and self.min_workers > self.workers:
+            raise ValueError(
+                f"min_workers ({self.min_workers}) is more than workers ({self.workers}): the group keeps between "
+                "min_workers and workers; set workers to the most it shall have"
+            )
+        return self
+
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what a stage learns; a run may change the others on its way.
 
         How a step is cut (``micro_batch_tokens``) and ``compile`` change which units drop out, and no more.
         """
-        ways = {"workers", "device", "cpu_threads", "parallel_stages", "micro_batch_tokens", "attention", "compile"}
+        ways = {
+            "workers",
+            "min_workers",
+            "device",
+            "cpu_threads",
+            "parallel_stages",
+            "micro_batch_tokens",
+            "attention",
+            "compile",
+        }
         return self.model_dump(mode="json", exclude=ways | {"checkpoint_every_steps", "checkpoints_kept"})
 
 

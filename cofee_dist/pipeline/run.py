@@ -100,7 +100,8 @@ def _train(runner: Runner, sentences: Path | None, labels: Path) -> None:
     config = runner.config
     if not config.evaluation.ablations:
         _main_stages(runner, sentences, labels)
-    elif config.engine.parallel_stages == 1:
+    elif config.engine.parallel_stages == 1 or config.engine.workers > 0:
+        # A group of workers has the cluster to itself.
         _main_stages(runner, sentences, labels)
         _ablations(runner, labels)
     else:

@@ -61,8 +61,10 @@ class DeepSpeedEngine:
 
         from cofee_dist.train.deepspeed_files import Snapshots
 
-        # It serves inference only; it is compiled on first use, and a worker killed over that locks all later ones.
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        if self.device.type == "cpu":
+            # Asked for its operators, DeepSpeed compiles one here (a minute) that only inference uses; a process killed
+            # meanwhile leaves torch's lock on the build, for which every later one on the machine waits without end.
+            deepspeed.ops.__compatible_ops__ = {}
         deepspeed.init_distributed("nccl" if self.device.type == "cuda" else "gloo", verbose=False)
         self._config = config
         settings = _settings(config, stage)

@@ -8,13 +8,29 @@ import os
 import pickle
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cofee_dist.artifacts import read_json, write_json
 from cofee_dist.errors import UserError
 from cofee_dist.train.startup import STARTUP, StartUp, read_startup
+from cofee_dist.train.worker_group import (
+    ENVIRONMENT,
+    GROWTH_INTERVAL_SECONDS,
+    OWN_CLUSTER_ENVIRONMENT,
+    PROCESS_GROUP_TIMEOUT_SECONDS,
+    check_room,
+    group_size,
+    resources_per_worker,
+    takes_gpus,
+)
 
 if TYPE_CHECKING:
+    from ray.train import ScalingConfig
+
+    from cofee_dist.config import Engine
     from cofee_dist.train.worker import StageJob
 
 _MAX_FAILURES = 3
@@ -25,32 +41,33 @@ def fit(job: StageJob) -> dict[str, Any]:
     """Run a stage under Ray Train and return its result.
 
     ``engine.workers: 0`` is Ray Train's local mode: the same function in this process. With workers, a lost one is
-    replaced and the group goes on from the newest checkpoint, which lies in the run's folder (shared storage). The
-    result also has ``startup_seconds`` and their parts (see ``StartUp``).
+    replaced, or with ``engine.min_workers`` done without where the cluster has no other, and the group goes on from
+    the newest checkpoint, which lies in the run's folder (shared storage). The result also has ``startup_seconds`` and
+    their parts (see ``StartUp``).
 
     Raises:
         UserError: As a worker raised it; the group is not tried again.
     """
     from cofee_dist.train.worker import RESULT
 
-    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from ray.train import FailureConfig, RunConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
 
-    workers = job.config.engine.workers
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.train").setLevel(logging.WARNING)
-    if workers > 0 and not ray.is_initialized():
-        # Joins the cluster of `ray job submit`, or starts one here. Workers' logs stay in files: the bars are to be
-        # seen, and what makes a worker fail is in the exception.
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    scaling = _scaling(job.config.engine)
     trainer = TorchTrainer(
         _train_loop,
-        # Pickled here, so that a worker's imports fall into its own loop, where they are timed.
-        train_loop_config={"job": pickle.dumps(job)},
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=_with_gpus(job.config.engine.device, workers)),
+        train_loop_config={
+            # Pickled here, so that a worker's imports fall into its own loop, where they are timed.
+            "job": pickle.dumps(job),
+            "device": None if scaling.num_workers == 0 else "cuda" if scaling.use_gpu else "cpu",
+            "directory": str(Path.cwd()),
+        },
+        torch_config=TorchConfig(timeout_s=PROCESS_GROUP_TIMEOUT_SECONDS),
+        scaling_config=scaling,
         run_config=RunConfig(
             name=f"{job.config.name}-{job.name}",
             storage_path=str((job.folder / "ray").resolve()),
@@ -67,13 +84,36 @@ def fit(job: StageJob) -> dict[str, Any]:
     return result | read_startup(job.folder / STARTUP, job.launched)
 
 
-def _with_gpus(device: str, workers: int) -> bool:
-    """Whether each worker asks for a GPU, without which Ray hides those of its node: ``auto`` if there are enough."""
+def _scaling(engine: Engine) -> ScalingConfig:
+    """The group to ask for, of a cluster that was joined or started for it unless the stage trains in this process."""
+    import ray
+    from ray.train import ScalingConfig
+
+    if engine.workers == 0:
+        return ScalingConfig(num_workers=0)
+    _join_cluster()
+    gpu = takes_gpus(engine, ray.cluster_resources())
+    resources = resources_per_worker(engine, gpu)
+    if "RAY_ADDRESS" not in os.environ and len(ray.nodes()) == 1:
+        check_room(engine, resources, ray.cluster_resources())
+    return ScalingConfig(
+        num_workers=group_size(engine),
+        use_gpu=gpu,
+        resources_per_worker=resources,
+        elastic_resize_monitor_interval_s=GROWTH_INTERVAL_SECONDS,
+    )
+
+
+def _join_cluster() -> None:
+    """Join the cluster of ``ray job submit``, RAY_ADDRESS or ``ray start``, or start one on this machine."""
     import ray
 
-    if device != "auto" or workers == 0:
-        return device == "cuda"
-    return bool(ray.cluster_resources().get("GPU", 0) >= workers)
+    if ray.is_initialized():
+        return
+    for name, value in OWN_CLUSTER_ENVIRONMENT.items() if "RAY_ADDRESS" not in os.environ else ():
+        os.environ.setdefault(name, value)
+    # Workers' logs stay in files: the bars are to be seen, and what makes a worker fail is in the exception.
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
 def fit_apart(job: StageJob) -> dict[str, Any]:
@@ -94,7 +134,13 @@ def _train_loop(settings: dict[str, Any]) -> None:
 
     from cofee_dist.train.worker import run_stage
 
+    # Paths may be relative, and Ray has given the worker a folder of its own.
+    with suppress(OSError):
+        os.chdir(settings["directory"])
     job: StageJob = pickle.loads(settings["job"])
+    if settings["device"] is not None:
+        engine = job.config.engine.model_copy(update={"device": settings["device"]})
+        job = replace(job, config=job.config.model_copy(update={"engine": engine}))
     starting = StartUp(job.launched)
     starting.until("workers", began)
     starting.until("imports")

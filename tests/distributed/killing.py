@@ -1,10 +1,12 @@
-"""Jobs whose worker or driver is killed with SIGKILL at a certain call, once."""
+"""Jobs whose worker, machine, driver or cluster is killed with SIGKILL at a certain call, once."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import signal
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 class Kill:
     """Kill at the ``call``-th call of ``module.name`` on ``rank``, unless ``marker`` says that it was done before.
 
-    ``victim`` is a process id; 0 is the worker itself.
+    ``victim`` is a process id, killed with all that it started if ``tree``; 0 is the worker itself, and with ``tree``
+    its node, as where a machine is lost.
     """
 
     module: str
@@ -23,6 +26,7 @@ class Kill:
     rank: int
     marker: Path
     victim: int = 0
+    tree: bool = False
 
 
 class KillingJob:
@@ -53,7 +57,56 @@ def _dying(function: Any, kill: Kill) -> Any:
         calls += 1
         if calls == kill.call and int(os.environ["RANK"]) == kill.rank and not kill.marker.exists():
             kill.marker.touch()
+            if kill.tree:
+                kill_tree(kill.victim or os.getppid())
             os.kill(kill.victim or os.getpid(), signal.SIGKILL)
         return function(*arguments, **named)
 
     return call
+
+
+def kill_tree(victim: int) -> None:
+    """Kill a process and all that it started; whoever calls is one of them, and the last."""
+    import psutil
+
+    parent = psutil.Process(victim)
+    for process in (parent, *parent.children(recursive=True)):
+        if process.pid != os.getpid():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class WaitingJob:
+    """A job that writes the world's size of each step to ``log`` and, alone before step ``wait_at``, waits for others.
+
+    It is to be ended in that wait, since a group grows by starting anew.
+    """
+
+    def __init__(self, job: Any, log: Path, wait_at: int) -> None:
+        self.job, self.log, self.wait_at = job, log, wait_at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["job"], name)
+
+    def __reduce__(self) -> Any:
+        return _waiting, (self.job, self.log, self.wait_at)
+
+
+def _waiting(job: Any, log: Path, wait_at: int) -> Any:
+    from cofee_dist.train import loop
+
+    train_step = loop.train_step
+
+    def call(*arguments: Any) -> Any:
+        number, world = arguments[8], os.environ["WORLD_SIZE"]
+        if os.environ["RANK"] == "0":
+            with log.open("a") as file:
+                file.write(f"{number} {world}\n")
+        if world == "1" and number == wait_at:
+            time.sleep(240)
+            raise TimeoutError("the group did not grow")
+        return train_step(*arguments)
+
+    loop.train_step = call
+    return job

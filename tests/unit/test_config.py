@@ -159,3 +159,11 @@ def test_several_workers_want_deepspeed(file):
     with pytest.raises(UserError, match=r"engine: the torch engine trains in one process; .* deepspeed"):
         load_config(file, ["engine.workers=2"])
     assert load_config(file, ["engine.workers=2", "engine.name=deepspeed"]).engine.workers == 2
+
+
+def test_an_elastic_group_is_between_two_numbers(file):
+    elastic = load_config(file, ["engine.name=deepspeed", "engine.workers=4", "engine.min_workers=2"]).engine
+    assert (elastic.min_workers, elastic.workers) == (2, 4)
+    for workers in (0, 2):
+        with pytest.raises(UserError, match=rf"engine: min_workers \(3\) is more than workers \({workers}\)"):
+            load_config(file, ["engine.name=deepspeed", f"engine.workers={workers}", "engine.min_workers=3"])
