@@ -6,9 +6,12 @@ import logging
 import multiprocessing
 import os
 import pickle
+import signal
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,13 +78,27 @@ def fit(job: StageJob) -> dict[str, Any]:
         ),
     )
     try:
-        trainer.fit()
+        with _interruptible():
+            trainer.fit()
     except Exception:
         _raise_told(job)
         raise
     _raise_told(job)
     result: dict[str, Any] = read_json(job.folder / RESULT)
     return result | read_startup(job.folder / STARTUP, job.launched)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays a KeyboardInterrupt: Ray Train takes it over for good, ends its workers and exits with 0."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 def _scaling(engine: Engine) -> ScalingConfig:
@@ -96,12 +113,12 @@ def _scaling(engine: Engine) -> ScalingConfig:
     resources = resources_per_worker(engine, gpu)
     if "RAY_ADDRESS" not in os.environ and len(ray.nodes()) == 1:
         check_room(engine, resources, ray.cluster_resources())
-    return ScalingConfig(
-        num_workers=group_size(engine),
-        use_gpu=gpu,
-        resources_per_worker=resources,
-        elastic_resize_monitor_interval_s=GROWTH_INTERVAL_SECONDS,
-    )
+    # A dict, since type checkers know Ray Train's first version only, whose groups are not elastic.
+    elastic: dict[str, Any] = {
+        "num_workers": group_size(engine),
+        "elastic_resize_monitor_interval_s": GROWTH_INTERVAL_SECONDS,
+    }
+    return ScalingConfig(**elastic, use_gpu=gpu, resources_per_worker=resources)
 
 
 def _join_cluster() -> None:
