@@ -14,6 +14,7 @@ from cofee_dist.batches.dataset import build_dataset
 from cofee_dist.config import Engine, Nee
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
+from cofee_dist.train.deepspeed_engine import _settings
 from cofee_dist.train.engine import TorchEngine
 from cofee_dist.train.loop import train_step
 from cofee_dist.train.meter import Meter
@@ -91,3 +92,11 @@ def test_compiling_without_a_compiler_is_the_users_mistake(monkeypatch: pytest.M
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(UserError, match=r"torch.compile finds no C\+\+ compiler"):
         TorchEngine(model_of(), Engine(device="cpu", compile=True), STAGE)
+
+
+def test_compiling_under_zero_3_is_the_users_mistake() -> None:
+    settings = Path(__file__).resolve().parents[3] / "cluster/deepspeed"
+    for zero in ("zero3", "zero3_offload"):
+        with pytest.raises(UserError, match="does not go with ZeRO-3"):
+            _settings(Engine(name="deepspeed", compile=True, deepspeed_config=str(settings / f"{zero}.json")), STAGE)
+    _settings(Engine(name="deepspeed", compile=True, deepspeed_config=str(settings / "zero2.json")), STAGE)
