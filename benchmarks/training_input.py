@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,10 @@ def sentences_of(source: Path | None, stage: str, min_anchors: int, made_up: int
 
     Args:
         source: a dump (its articles are read by the corpus stage's own code, without Spark), a folder with D_g's
-            files, a text with a sentence a line, which has no entities, or none for made-up ones.
+            files, a text with a sentence a line, or none for made-up ones.
         stage: esi or nee.
-        min_anchors: anchors are the entities; of text files and made-up sentences all are taken.
+        min_anchors: anchors are the entities; in text files capitalised words stand for them. Of those and of made-up
+            sentences all are taken.
         made_up: how many of these.
     """
     if source is None:
@@ -68,7 +70,7 @@ def sentences_of(source: Path | None, stage: str, min_anchors: int, made_up: int
         found = [sentence for sentence in _of_dump(source) if len(sentence.entities) >= min_anchors]
     else:
         lines = source.read_text(encoding="utf-8").splitlines()
-        found = [LabelledSentence(line, (), at, 0) for at, line in enumerate(lines) if line.strip()]
+        found = [LabelledSentence(line, _capitalised(line), at, 0) for at, line in enumerate(lines) if line.strip()]
     if stage == "esi" or source is None:
         return found
     first = next(iter(QUESTIONS[stage]))
@@ -76,6 +78,10 @@ def sentences_of(source: Path | None, stage: str, min_anchors: int, made_up: int
         LabelledSentence(one.text, tuple(Entity(e.start, e.end, first) for e in one.entities), one.page_id, 0)
         for one in found
     ]
+
+
+def _capitalised(line: str) -> tuple[Entity, ...]:
+    return tuple(Entity(*found.span(), ENTITY) for found in re.finditer(r"\b[A-Z]\w+", line))
 
 
 def _of_dump(dump: Path) -> list[LabelledSentence]:

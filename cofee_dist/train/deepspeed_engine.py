@@ -223,6 +223,11 @@ def _settings(config: EngineConfig, stage: Stage) -> dict[str, Any]:
                 where=path,
                 fix="offload it to the host: set offload_optimizer.device to cpu",
             )
+    if config.compile and settings["zero_optimization"].get("stage") == 3:
+        # Its hooks in every layer make torch compile again and again, until it gives up.
+        raise UserError(
+            "torch.compile does not go with ZeRO-3", where="engine.compile", fix="set it to false, or take ZeRO-2"
+        )
     if config.precision == "fp16":
         settings["fp16"] = {"enabled": True}
     return settings | {
