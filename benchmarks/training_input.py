@@ -22,7 +22,7 @@ from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.pipeline.profile_sentences import made_up_sentences
 from cofee_dist.schemas import ENTITY, Entity, LabelledSentence
 from cofee_dist.train.base_model import train_wordpiece
-from cofee_dist.train.worker import read_sentences
+from cofee_dist.train.stage_data import read_sentences
 
 #: Layers, width, heads.
 SHAPES = {"minilm": (6, 384, 12), "bert-base": (12, 768, 12), "tiny": (1, 32, 2)}
@@ -65,7 +65,8 @@ def sentences_of(source: Path | None, stage: str, min_anchors: int, made_up: int
     if source is None:
         found = made_up_sentences(config_of(stage), stage, made_up)
     elif source.is_dir():
-        found = to_sentences(esi_labels(read_sentences(source), min_anchors))
+        tables = (esi_labels(table, min_anchors) for table in read_sentences(source))
+        found = [sentence for table in tables for sentence in to_sentences(table)]
     elif source.suffix in (".bz2", ".xml"):
         found = [sentence for sentence in _of_dump(source) if len(sentence.entities) >= min_anchors]
     else:

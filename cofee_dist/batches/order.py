@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Steps' worth of examples that are sorted by length together: enough to fill steps with near-equal lengths.
-_BUCKET_STEPS = 32
+_BUCKET_STEPS = 64
 
 
 @dataclass(frozen=True)
