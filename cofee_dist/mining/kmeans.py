@@ -1,4 +1,4 @@
-"""K-means over all ranks: nearest centroids from FAISS, sums and counts in float64.
+"""K-means over all ranks: Lloyd's iterations, with sums and counts in float64.
 
 Each rank holds a share of the points. What they tell each other are sums over clusters, so that neither memory nor
 traffic grows with the points of the others, and the clusters are those that one rank with all points finds.
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from cofee_dist.errors import UserError
 from cofee_dist.mining.blocks import Doubles, Floats, Integers, blocks
 from cofee_dist.mining.members import Members, squared_distances
+from cofee_dist.mining.nearest import load_faiss, nearest_centroids
 from cofee_dist.mining.seeding import seed_centroids
+from cofee_dist.mining.threads import in_parts
 from cofee_dist.ranks import sum_arrays
 
 
@@ -75,6 +77,7 @@ def kmeans(
         UserError: Fewer points than clusters, or FAISS is not installed.
         ValueError: A point is not finite, or ``initial_kd`` has another shape.
     """
+    load_faiss()
     n, d = points_nd.shape
     total = int(sum_arrays(np.array([n], dtype=np.float64))[0])
     if total < clusters:
@@ -83,8 +86,8 @@ def kmeans(
         )
     index_n = np.arange(n) if index_n is None else index_n
     mean_d = _column_means(points_nd, total)
-    centred_nd = np.subtract(points_nd, mean_d.astype(np.float32), dtype=np.float32)
     mean_d = mean_d.astype(np.float32).astype(np.float64)
+    centred_nd = _minus(points_nd, mean_d.astype(np.float32))
 
     random = np.random.default_rng(seed)
     trained_nd, trained_n, numbers_t = centred_nd, index_n, np.arange(total)
@@ -103,7 +106,7 @@ def kmeans(
     objective: list[float] = []
     reseeded: list[int] = []
     for _ in range(iterations):
-        moved = members.move(_nearest(trained_nd, centroids_kd))
+        moved = members.move(nearest_centroids(trained_nd, centroids_kd))
         if moved == 0 and objective:
             break
         reseeded.append(members.refill(centroids_kd))
@@ -114,35 +117,24 @@ def kmeans(
     return _finish(centred_nd, centroids_kd, mean_d, objective, reseeded, len(numbers_t))
 
 
-def _nearest(points_nd: Floats, centroids_kd: Doubles) -> Integers:
-    """Each point's nearest centroid, by FAISS; of equally near ones, one and the same each time."""
-    index = _faiss().IndexFlatL2(points_nd.shape[1])
-    index.add(np.ascontiguousarray(centroids_kd, dtype=np.float32))
-    nearest_n = np.empty(len(points_nd), dtype=np.int64)
-    for block in blocks(len(points_nd)):
-        nearest_n[block] = index.search(points_nd[block], 1)[1][:, 0]
-    return nearest_n
-
-
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise UserError(
-            "clustering needs FAISS, which is not installed",
-            fix="pip install 'cofee-dist[cpu]' (or [gpu] for faiss-gpu, never both)",
-        ) from error
-    return faiss
-
-
 def _column_means(points_nd: NDArray[Any], total: int) -> Doubles:
-    sum_d = np.zeros(points_nd.shape[1])
-    for block in blocks(len(points_nd)):
-        sum_d += torch.from_numpy(points_nd[block]).sum(0, dtype=torch.float64).numpy()
-    mean_d = sum_arrays(sum_d) / max(total, 1)
+    def work(part: slice) -> Doubles:
+        points_pd, sum_d = points_nd[part], np.zeros(points_nd.shape[1])
+        for block in blocks(len(points_pd)):
+            sum_d += torch.from_numpy(points_pd[block]).sum(0, dtype=torch.float64).numpy()
+        return sum_d
+
+    mean_d = sum_arrays(sum(in_parts(work, len(points_nd)), np.zeros(points_nd.shape[1]))) / max(total, 1)
     if not np.isfinite(mean_d).all():
         raise ValueError("the points to cluster hold NaN or infinite values")
     return mean_d
+
+
+def _minus(points_nd: NDArray[Any], mean_d: Floats) -> Floats:
+    centred_nd = np.empty(points_nd.shape, dtype=np.float32)
+    for _ in in_parts(lambda part: np.subtract(points_nd[part], mean_d, out=centred_nd[part]), len(points_nd)):
+        pass
+    return centred_nd
 
 
 def _finish(
@@ -155,7 +147,7 @@ def _finish(
 ) -> Clustering:
     """The nearest of the last centroids, and distances from differences: nothing cancels."""
     clusters = len(centroids_kd)
-    assignment_n = _nearest(points_nd, centroids_kd)
+    assignment_n = nearest_centroids(points_nd, centroids_kd)
     distance_n = squared_distances(points_nd, centroids_kd, assignment_n)
     sizes_k, sums_k = sum_arrays(
         np.stack(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from cofee_dist.mining.blocks import Doubles, Floats, Integers, blocks
+from cofee_dist.mining.threads import in_parts
 from cofee_dist.ranks import gather_rows, sum_arrays
 
 
@@ -18,28 +19,34 @@ class Members:
         self._assignment_n = np.full(n, -1, dtype=np.int64)
         self._own_sizes_k = np.zeros(clusters, dtype=np.int64)
         self._own_sums_kd = np.zeros((clusters, d))
-        squares = sum(float(torch.from_numpy(points_nd[block]).double().square().sum()) for block in blocks(n))
+        squares = sum(in_parts(lambda part: _squares(points_nd[part]), n))
         self._squares = float(sum_arrays(np.array([squares]))[0])
         self.sizes_k, self.sums_kd = self._own_sizes_k, self._own_sums_kd
 
     def move(self, nearest_n: Integers) -> int:
         """Take the new assignment over; how many moved, of all. Late iterations move few, and cost little."""
-        moved_m = np.nonzero(nearest_n != self._assignment_n)[0]
-        for block in blocks(len(moved_m)):
-            self._move(moved_m[block], nearest_n)
+        moved = 0
+        for moved_m, sizes_k, sums_kd in in_parts(lambda part: self._moves(part, nearest_n), len(nearest_n)):
+            moved += moved_m
+            self._own_sizes_k += sizes_k
+            self._own_sums_kd += sums_kd
         self._assignment_n = nearest_n
-        return self._share(len(moved_m))
+        return self._share(moved)
 
-    def _move(self, moved_m: Integers, nearest_n: Integers) -> None:
-        points_md = torch.from_numpy(self._points_nd[moved_m]).double()
-        self._add(nearest_n[moved_m], points_md, 1)
-        before_m = self._assignment_n[moved_m]
-        if before_m[0] >= 0:  # else the first assignment, of all points
-            self._add(before_m, points_md, -1)
-
-    def _add(self, cluster_m: Integers, points_md: torch.Tensor, sign: int) -> None:
-        torch.from_numpy(self._own_sums_kd).index_add_(0, torch.from_numpy(cluster_m), points_md, alpha=sign)
-        self._own_sizes_k += sign * np.bincount(cluster_m, minlength=len(self._own_sizes_k))
+    def _moves(self, part: slice, nearest_n: Integers) -> tuple[int, Integers, Doubles]:
+        """How many points of a part move, and what that adds to sizes and sums."""
+        before_p, after_p = self._assignment_n[part], nearest_n[part]
+        sizes_k, sums_kd = np.zeros_like(self._own_sizes_k), np.zeros_like(self._own_sums_kd)
+        moved_m = np.flatnonzero(after_p != before_p)
+        for block in blocks(len(moved_m)):
+            at_b = moved_m[block]
+            points_bd = torch.from_numpy(self._points_nd[part][at_b]).double()
+            signs = ((after_p, 1), (before_p, -1)) if before_p[0] >= 0 else ((after_p, 1),)  # at first all are new
+            for cluster_p, sign in signs:
+                cluster_b = cluster_p[at_b]
+                torch.from_numpy(sums_kd).index_add_(0, torch.from_numpy(cluster_b), points_bd, alpha=sign)
+                sizes_k += sign * np.bincount(cluster_b, minlength=len(sizes_k))
+        return len(moved_m), sizes_k, sums_kd
 
     def _share(self, moved: int) -> int:
         """Sum what the ranks hold, in one exchange."""
@@ -86,9 +93,19 @@ class Members:
 
 def squared_distances(points_nd: Floats, centroids_kd: Doubles, assignment_n: Integers) -> Doubles:
     """Of each point to its centroid, float64, from differences: nothing cancels, so float32 does for these."""
-    distance_n = torch.empty(len(points_nd), dtype=torch.float64)
-    near_kd = torch.from_numpy(centroids_kd.astype(np.float32))
-    for block in blocks(len(points_nd)):
-        offsets_nd = torch.from_numpy(points_nd[block]) - near_kd[torch.from_numpy(assignment_n[block])]
-        distance_n[block] = offsets_nd.square_().sum(1)
-    return distance_n.numpy()
+    near_kd = centroids_kd.astype(np.float32)
+    distance_n = np.empty(len(points_nd))
+
+    def work(part: slice) -> None:
+        points_pd, assignment_p, distance_p = points_nd[part], assignment_n[part], distance_n[part]
+        for block in blocks(len(points_pd)):
+            offsets_bd = points_pd[block] - near_kd[assignment_p[block]]
+            distance_p[block] = np.einsum("bd,bd->b", offsets_bd, offsets_bd)
+
+    for _ in in_parts(work, len(points_nd)):
+        pass
+    return distance_n
+
+
+def _squares(points_pd: Floats) -> float:
+    return sum(float(torch.from_numpy(points_pd[block]).double().square().sum()) for block in blocks(len(points_pd)))

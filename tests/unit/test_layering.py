@@ -46,7 +46,7 @@ FOUNDATION = ("errors", "schemas", "config", "artifacts")
 #: Each engine is imported only where its job is done.
 HOMES = {
     "pyspark": ("corpus/spark*.py", "labels/spark*.py"),
-    "faiss": ("mining/kmeans.py",),
+    "faiss": ("mining/nearest.py",),
     "ray": ("train/ray_worker.py",),
     "deepspeed": ("train/deepspeed_*.py",),
     "mlflow": ("tracking.py",),

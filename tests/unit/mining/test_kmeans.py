@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 from cofee_dist.errors import UserError
-from cofee_dist.mining import blocks
+from cofee_dist.mining import blocks, nearest, threads
 from cofee_dist.mining.kmeans import kmeans
 from cofee_dist.mining.members import Members
 
@@ -98,6 +98,8 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     points, _ = blobs(1000, 6, 5, seed=8, spread=3)
     whole = kmeans(points, 5)
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 77)
+    monkeypatch.setattr(nearest, "PRODUCT_ROWS", 50)
+    monkeypatch.setattr(threads, "PART_ROWS", 300)
     parts = kmeans(points, 5)
     assert np.array_equal(whole.assignment_n, parts.assignment_n)
     np.testing.assert_allclose(whole.objective, parts.objective, rtol=1e-9)
