@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -98,10 +97,11 @@ def run(system: str, path: str, clusters: int, rank: int, ranks: int) -> dict[st
     find = {"ours": _ours, "scikit-learn": _scikit_learn, "faiss.Kmeans": _faiss}[system]
     if ranks > 1:
         torch.distributed.init_process_group("gloo")
-    whole = np.load(path, mmap_mode="r")
+    whole = np.load(path, mmap_mode="c")
     few = mixture(50 * clusters, whole.shape[1])
     find(few[rank::ranks], few[:clusters], np.arange(rank, len(few), ranks))  # libraries load, threads start
-    before = _peak_bytes()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = _memory("VmRSS")
     index = np.arange(rank, len(whole), ranks)
     points = np.ascontiguousarray(whole[index] if ranks > 1 else whole)
     start = np.ascontiguousarray(whole[np.random.default_rng(1).choice(len(whole), clusters, replace=False)])
@@ -111,12 +111,14 @@ def run(system: str, path: str, clusters: int, rank: int, ranks: int) -> dict[st
     began = time.perf_counter()
     objective = find(points, start, index)
     seconds = time.perf_counter() - began
-    peak = _peak_bytes() - before
+    peak = _memory("VmHWM") - before
     return {"seconds": seconds, "objective": objective, "peak_bytes": peak, "points_bytes": points.nbytes}
 
 
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _memory(name: str) -> int:
+    """Bytes, by Linux; getrusage's peak would begin with that of the parent process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 def _ours(points: np.ndarray, start: np.ndarray, index: np.ndarray) -> float:
