@@ -61,6 +61,8 @@ def test_same_steps_and_scores(stage: str, jobs: dict[int, dict[str, Any]]) -> N
 def test_same_weights(stage: str, jobs: dict[int, dict[str, Any]]) -> None:
     one, two = (weights_of(jobs[workers][stage].folder / "model") for workers in (1, 2))
     for name, value in one.items():
+        if name.endswith("key.bias"):
+            continue  # Softmax takes no notice of it: its gradient is rounding error, which Adam makes large.
         torch.testing.assert_close(
             value, two[name], rtol=0, atol=TOLERANCE, msg=lambda told, name=name: f"{name} {told}"
         )
