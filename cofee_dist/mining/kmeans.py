@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cofee_dist.errors import UserError
@@ -121,7 +120,7 @@ def _column_means(points_nd: NDArray[Any], total: int) -> Doubles:
     def work(part: slice) -> Doubles:
         points_pd, sum_d = points_nd[part], np.zeros(points_nd.shape[1])
         for block in blocks(len(points_pd)):
-            sum_d += torch.from_numpy(points_pd[block]).sum(0, dtype=torch.float64).numpy()
+            sum_d += points_pd[block].sum(0, dtype=np.float64)
         return sum_d
 
     mean_d = sum_arrays(sum(in_parts(work, len(points_nd)), np.zeros(points_nd.shape[1]))) / max(total, 1)

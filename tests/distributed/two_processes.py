@@ -32,3 +32,7 @@ def _enter(rank: int, processes: int, port: int, function: Callable[..., None], 
 
     torch.set_num_threads(1)
     function(rank, *arguments)
+    if torch.distributed.is_initialized():
+        # Else gloo's threads may still run when the process ends, which then aborts.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 def test_a_worker_tells_its_start_up_and_its_users_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cofee_dist.train.ray_worker import fit
 
+    before = signal.getsignal(signal.SIGINT)
     # Paths may be relative to where the command was given.
     monkeypatch.chdir(tmp_path)
     job = relative(make_job(tmp_path / "job", "esi", workers=1), tmp_path)
@@ -43,7 +44,7 @@ def test_a_worker_tells_its_start_up_and_its_users_mistake(tmp_path: Path, monke
     with pytest.raises(KeyboardInterrupt):
         fit(interrupted)
     assert list(Path("interrupted/checkpoints").glob("step=*/state.json"))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def relative(job: Any, folder: Path) -> Any:
