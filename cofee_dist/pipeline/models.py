@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,11 @@ def load_model(folder: Path) -> SpanExtractor:
 
 def quiet_transformers() -> None:
     """No bars for reading and writing weights: ours are the ones to watch."""
+    import torch
     from transformers.utils import logging
 
+    if not torch.cuda.is_available():
+        # Where accelerate is installed transformers imports DeepSpeed, which warns that it sees no GPU.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     logging.disable_progress_bar()
     logging.set_verbosity_error()

@@ -26,7 +26,7 @@ from tests.distributed.two_processes import run_on
 from tests.encoders import tiny_model
 from tests.training import make_job, weights_of
 
-pytestmark = [pytest.mark.deepspeed, pytest.mark.chaos]
+pytestmark = [pytest.mark.deepspeed, pytest.mark.chaos, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = "cofee_dist.train"
 #: So that workers find the tests, and this package where this process found it.
@@ -126,7 +126,7 @@ def test_what_holds_the_job_is_killed(all_of_it: bool, cluster: Any, expected: A
     (tmp_path / "job.pickle").write_bytes(pickle.dumps(job))
     environment = os.environ | ENVIRONMENT | ({} if all_of_it else {"RAY_ADDRESS": cluster.address})
     command = [sys.executable, "-m", "tests.distributed.test_chaos", str(tmp_path)]
-    driver = subprocess.run(command, cwd=ROOT, env=environment, timeout=300, check=False)
+    driver = subprocess.run(command, cwd=ROOT, env=environment, timeout=800, check=False)
     assert driver.returncode == -signal.SIGKILL
     assert (tmp_path / "killed").exists()
     assert not (job.folder / "result.json").exists()
