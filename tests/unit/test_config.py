@@ -73,6 +73,8 @@ def test_every_field_is_read_somewhere():
         ("task.types.PER.gazetteers=[{path: a.txt, column: name}]", "a list of format lines has no 'column'"),
         ("task.types.PER.gazetteers=[{path: a.dic.gz, header: true}]", "a list of format sogou has no 'header'"),
         ("task.types.PER.gazetteers=[{path: a.jsonl, header: true}]", "JSONL has no 'header'"),
+        ("task.types.PER.gazetteers=[{path: a.json, delimiter: x}]", "JSON has no 'delimiter'"),
+        ("task.types.PER.gazetteers=[{path: a.txt, delimiter: x}]", "a list of format lines has no 'delimiter'"),
         ("task.types.PER.gazetteers=[{path: a.jsonl, aliases: 1}]", "'aliases' is the name of a field"),
         ("task.types.PER.gazetteers=[{path: a.csv, header: false, aliases: x}]", "without a header 'aliases' is"),
         ("labels.chinese=mandarin", "'none', 'simplified' or 'traditional'"),
@@ -109,6 +111,7 @@ def test_a_gazetteer_is_a_path_or_says_how_to_read_it(file):
         ("x.csv.gz", "csv"),
         ("x.jsonl.bz2", "jsonl"),
         ("x.dic", "sogou"),
+        ("x.json", "json"),
     ],
 )
 def test_a_gazetteers_name_tells_its_format(name, kind):
