@@ -109,6 +109,12 @@ class ScratchEncoder(Tree):
     dropout: Share = 0.1
     lowercase: bool = False
 
+    @model_validator(mode="after")
+    def _heads_share_the_hidden_size(self) -> ScratchEncoder:
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size ({self.hidden_size}) must be a multiple of heads ({self.heads})")
+        return self
+
 
 class Encoder(Tree):
     """A Hugging Face name or folder, or ``scratch``; ``max_length_tokens`` counts question and sentence."""

@@ -10,7 +10,7 @@ from cofee_dist.corpus.dump import read_site
 from cofee_dist.corpus.dump_location import dump_digest
 from cofee_dist.corpus.text_files import check_texts
 from cofee_dist.errors import UserError
-from cofee_dist.evaluate.readers import read_labelled
+from cofee_dist.evaluate.readers import read_labelled, read_truth
 from cofee_dist.labels.gazetteer_files import check_entries
 
 
@@ -37,6 +37,14 @@ def check_inputs(config: Config) -> list[str]:
     for what, path in others.items():
         if path is not None:
             must_exist(path, what)
+            _must_be_text(path, what)
+    if evaluation.truth is not None:
+        read_truth(evaluation.truth)
+    if config.engine.workers == 0:
+        # Workers have machines of their own.
+        from cofee_dist.train.engine import device_of
+
+        device_of(config.engine)
     return odd
 
 
@@ -89,6 +97,15 @@ def must_exist(path: str, what: str) -> None:
         raise UserError(
             f"{what} does not exist", where=path, fix="correct the path; it is relative to the folder you are in"
         )
+
+
+def _must_be_text(path: str, what: str) -> None:
+    try:
+        with Path(path).open(encoding="utf-8") as lines:
+            for _ in lines:
+                pass
+    except UnicodeDecodeError as error:
+        raise UserError(f"{what} is not UTF-8", where=path, fix="save it as UTF-8, or correct the path") from error
 
 
 def digest_of_input(path: str, what: str) -> str:

@@ -87,6 +87,7 @@ def test_every_field_is_read_somewhere():
         ("name.x=1", "'name' is a value"),
         ("corpus.dumps=[a", "not a YAML value"),
         ("corpus={dumps: a, dumps: b}", "'dumps' is given twice"),
+        ("encoder={scratch: {hidden_size: 32, heads: 3}}", "hidden_size (32) must be a multiple of heads (3)"),
         ("name=7", "valid string; write it in quotes (got 7)"),
     ],
 )

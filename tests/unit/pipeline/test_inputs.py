@@ -88,6 +88,9 @@ def test_a_missing_file_is_named(tmp_path, name):
         ("brands.tsv", b"id\tname\n1\tIBM\n", "no column 'brand'"),
         ("validation.conll", b"Ada B-GPE\n\n", "GPE"),
         ("test.conll", b"Ada\n\n", "no label in column"),
+        ("truth.jsonl", b'{"text": "Ada"}\n', "no list of 'entities'"),
+        ("examples.txt", b"caf\xe9\n", r"the file of examples is not UTF-8"),
+        ("zero.json", b"\xff\xfe", r"the DeepSpeed config is not UTF-8"),
     ],
 )
 def test_a_file_that_is_something_else_is_named(tmp_path, name, content, told):
