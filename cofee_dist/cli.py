@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cofee_dist.errors import UserError
+from cofee_dist.errors import UserError, told_of_path
 
 app = typer.Typer(
     help="A named-entity recogniser from a Wikipedia dump, word lists and one question for each type.",
@@ -73,6 +73,7 @@ def download(
     from cofee_dist.corpus.web import Web
     from cofee_dist.pipeline.download_progress import DownloadProgress
 
+    _check_wiki(language)
     with DownloadProgress() as shown:
         web = Web(contact, waiting=shown.waiting)
         paths = download_dump(web, mirror or [WIKIMEDIA], language, date, folder, shown, part or [])
@@ -252,6 +253,19 @@ def _model_folder(path: Path) -> Path:
     )
 
 
+def _check_wiki(language: str) -> None:
+    """Tell what is no Wikipedia's code before mirrors are asked for it, again and again where there is no network."""
+    from cofee_dist.config_language import is_code, likely_code
+
+    code = language.strip().lower().replace("_", "-").removesuffix("wiki")
+    likely = likely_code(code)
+    if code != "simple" and (likely or not is_code(code)):
+        asked = (
+            f"did you mean: cofee download {likely}" if likely else "give the code in its address: en, de, zh, simple"
+        )
+        raise UserError(f"{language!r} is no code of a Wikipedia", fix=asked)
+
+
 def main(before: list[str] | None = None) -> None:
     """Run a command (``before`` goes before the arguments given); mistakes end with one message and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -269,6 +283,9 @@ def main(before: list[str] | None = None) -> None:
         # The reader of our output (head, say) has gone; nothing is lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
+        told = told_of_path(error)
+        if told is not None:
+            _fail(str(told), 2)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = error.filename or "the run's folder"

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from cofee_dist.config_gazetteer import GazetteerFile
-from cofee_dist.config_tree import Count, Positive, Rate, Share, Tree
+from cofee_dist.config_language import Language
+from cofee_dist.config_tree import Count, Positive, Rate, Share, Some, Tree
 
 Chinese = Literal["none", "simplified", "traditional"]
 Ambiguity = Literal["keep_all", "drop"]
@@ -18,13 +19,13 @@ class EntityType(Tree):
     """What the user says of a type: a question that describes it, and its word lists."""
 
     question: str = Field(min_length=1)
-    gazetteers: tuple[GazetteerFile, ...] = Field(min_length=1)
+    gazetteers: Some[GazetteerFile] = Field(min_length=1)
 
 
 class Task(Tree):
-    """The types to recognise, and the language of text and questions (ISO 639-1)."""
+    """The types to recognise, and the language of text and questions (ISO 639-1: en, zh, zh-hant)."""
 
-    language: str = "en"
+    language: Language = "en"
     types: dict[str, EntityType] = Field(min_length=1)
     entity_question: str = "Find Entities"
 
@@ -61,8 +62,8 @@ class Corpus(Tree):
     ``max_page_steps`` to render (see ``corpus.budget``), is not read.
     """
 
-    dumps: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
+    dumps: Some[str] = ()
+    texts: Some[str] = ()
     min_anchors: Positive = 4
     min_sentence_length: Positive = 3
     max_sentence_length: Positive = 250
@@ -73,7 +74,7 @@ class Corpus(Tree):
     inline_templates: dict[str, InlineTemplate] = Field(default_factory=dict)
     tables: Literal["skip", "cells"] = "skip"
     disambiguation_pages: Literal["skip", "keep"] = "skip"
-    disambiguation_templates: tuple[str, ...] = ()
+    disambiguation_templates: Some[str] = ()
     overlong_sentences: Literal["drop", "split"] = "drop"
     sentence_splitter: Literal["auto", "blingfire", "full_stops"] = "auto"
     sentence_length_unit: Literal["auto", "words", "characters"] = "auto"
@@ -107,6 +108,12 @@ class ScratchEncoder(Tree):
     heads: Positive = 2
     dropout: Share = 0.1
     lowercase: bool = False
+
+    @model_validator(mode="after")
+    def _heads_share_the_hidden_size(self) -> ScratchEncoder:
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size ({self.hidden_size}) must be a multiple of heads ({self.heads})")
+        return self
 
 
 class Encoder(Tree):
@@ -268,9 +275,9 @@ class LabelledFile(Tree):
     scheme: Literal["bio", "bioes", "io"] = "bio"
     token_column: int = 0
     label_column: int = -1
-    skip_lines_starting_with: tuple[str, ...] = ("-DOCSTART-",)
+    skip_lines_starting_with: Some[str] = ("-DOCSTART-",)
     joiner: str = " "
-    ignore_types: tuple[str, ...] = ()
+    ignore_types: Some[str] = ()
 
 
 class Evaluation(Tree):

@@ -12,24 +12,24 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from cofee_dist.config import Config
+from cofee_dist.config_yaml import parse_yaml, read_yaml
 from cofee_dist.errors import UserError
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """Read a YAML config and apply ``a.b=value`` overrides (values are YAML: ``[x, y]``, ``1e-5``, ``null``).
 
-    ``${NAME}`` in a value is the environment's. Raises UserError for a missing file, broken YAML, an unknown key
-    (naming the nearest known one), a variable that is not set or a value that does not fit.
+    ``${NAME}`` in a value is the environment's. Raises UserError as ``read_yaml`` does, and for an unknown key (naming
+    the nearest known one), a variable that is not set or a value that does not fit.
     """
     path = Path(path)
-    try:
-        tree = _yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the config: {error.strerror}", where=path) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"the config is not valid YAML: {error}", where=path) from error
+    tree = read_yaml(path)
     if not isinstance(tree, dict):
-        raise UserError("the config must be a mapping of keys to values", where=path)
+        raise UserError(
+            "the config is empty" if tree is None else "the config must be a mapping of keys to values",
+            where=path,
+            fix="begin with one of pipelines/configs; a line is key: value",
+        )
     for override in overrides:
         _override(tree, override)
     return config_from(_expanded(tree, path), where=path)
@@ -46,21 +46,6 @@ def config_from(tree: Mapping[str, Any], where: object = None) -> Config:
 def dump_yaml(config: Config) -> str:
     """The config as YAML with every default filled in."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML reads ``1e-5`` as a string (YAML 1.1); here it is a number."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
-
-
-def _yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
 
 
 def _expanded(value: Any, where: Path) -> Any:
@@ -95,12 +80,17 @@ def _override(tree: dict[str, Any], override: str) -> None:
         if child is None:
             child = node[parent] = {}
         if not isinstance(child, dict):
-            raise UserError(f"--set {key}: {parent!r} is a value, it has no keys below it")
+            raise UserError(
+                f"--set {key}: {parent!r} is a value, it has no keys below it", fix="--dry-run prints the config's keys"
+            )
         node = child
     try:
-        node[leaf] = _yaml(value)
+        node[leaf] = parse_yaml(value)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {key}: {value!r} is not a YAML value ({error})") from error
+        raise UserError(
+            f"--set {key}: {value!r} is not a YAML value ({getattr(error, 'problem', error)})",
+            fix="put the whole of it in quotes for the shell: --set 'corpus.dumps=[a.bz2, b.bz2]'",
+        ) from error
 
 
 def _explain(error: ValidationError) -> str:
@@ -113,6 +103,8 @@ def _explain(error: ValidationError) -> str:
             lines.append(f"{place}: missing")
         else:
             message = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "string_type" and not isinstance(problem["input"], (list, dict, type(None))):
+                message += "; write it in quotes"
             lines.append(f"{place}: {message} (got {problem['input']!r:.80})")
     return "\n".join(lines)
 

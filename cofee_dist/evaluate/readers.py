@@ -69,7 +69,7 @@ class _TypeFilter:
         raise UserError(
             f"type {type_!r} is not one of the task's types ({', '.join(sorted(self.types))})",
             where=where,
-            fix=f"add {type_!r} to task.types, or to ignore_types of this file to leave it out",
+            fix=f"add {type_!r} to task.types, or leave it out: ignore_types of this file, or --ignore-type {type_}",
         )
 
 
@@ -82,7 +82,7 @@ def _read_lines(path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(
-            f"cannot read the labelled file: {error.strerror}", where=path, fix="correct the path in the config"
+            f"cannot read the labelled file: {error.strerror}", where=path, fix="correct the path"
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"the labelled file is not UTF-8 ({error})", where=path, fix="save it as UTF-8") from error
@@ -191,7 +191,7 @@ def _split_label(label: str, scheme: str, where: str) -> tuple[str, str]:
     raise UserError(
         f"label {label!r} does not fit the scheme {scheme} (O, {known})",
         where=where,
-        fix="correct the label, or set this file's scheme (bio, bioes, io)",
+        fix="correct the label, or set this file's scheme, or --scheme (bio, bioes, io)",
     )
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import Any
 
 import pyarrow as pa
 
 from cofee_dist.config_gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
+from cofee_dist.labels.gazetteer_json import read_json, read_json_lines
 from cofee_dist.labels.gazetteer_lines import read_line_blocks, read_lines
-from cofee_dist.labels.gazetteer_tables import NAMES, read_table
+from cofee_dist.labels.gazetteer_tables import read_table
 
 _BLOCK = 2**16
 #: Entries of a list in a slower format that are looked at before a run.
 _MOST_CHECKED = 1_000_000
-_WITH_FREQUENCY = re.compile(r"[^\t]+\t[ \t]*\d+[ \t]*(\t.*)?")
+_HAN = "[\u3400-\u9fff\U00020000-\U0003ffff]"
+#: Behind a space, names of products have numbers too: see ``_line_entries``.
+_WITH_FREQUENCY = re.compile(r"[^\t]+\t[ \t]*\d+[ \t]*(\t.*)?|[^\s]+[ \u3000]+\d+([ \u3000]+[a-z]+)?")
+_SPACED_LATIN = re.compile(rf"(?!.*{_HAN})[^\t]*")
+_SYLLABLE = "[a-zü]+[1-5]?"
+#: Pinyin and the word behind it: with its quotes (``'bei'jing``), or a tab after it, or it could be a word in itself.
+_WITH_PINYIN = re.compile(
+    rf"(?:'{_SYLLABLE}(?:'{_SYLLABLE})*'?\s+|{_SYLLABLE}(?:'{_SYLLABLE})+\s+|{_SYLLABLE}(?: {_SYLLABLE})*\t\s*)"
+    rf"(\S*{_HAN}.*)"
+)
 
 
 def read_blocks(file: GazetteerFile) -> Iterator[pa.Array]:
@@ -75,7 +83,9 @@ def _entries(file: GazetteerFile) -> Iterator[str]:
         case "csv":
             return read_table(lines, file, ",")
         case "jsonl":
-            return _from_jsonl(lines, file)
+            return read_json_lines(lines, file)
+        case "json":
+            return read_json(lines, file)
         case "sogou":
             return _first_words(lines, file)
         case _:
@@ -83,21 +93,30 @@ def _entries(file: GazetteerFile) -> Iterator[str]:
 
 
 def _line_entries(file: GazetteerFile) -> Iterator[list[str]]:
-    """A line is an entry; if only the file's name says so and each has a number behind a tab, the user must decide."""
-    frequencies, empty = file.format == "auto", True
+    """A line is an entry; if only the file's name says so and each has a frequency or pinyin, the user must decide.
+
+    Numbers behind spaces are frequencies only where most of the entries are Chinese: there is an iPhone 12.
+    """
+    frequencies = pinyin = file.format == "auto"
+    empty, latin, lines = True, 0, 0
     for block in read_line_blocks(file.path, file.encoding):
-        if empty or frequencies:
+        if empty or frequencies or pinyin:
             written = list(filter(None, map(str.strip, block)))
             empty = empty and not written
             frequencies = frequencies and all(map(_WITH_FREQUENCY.fullmatch, written))
+            pinyin = pinyin and all(map(_WITH_PINYIN.fullmatch, written))
+            if frequencies:
+                lines, latin = lines + len(written), latin + sum(map(bool, map(_SPACED_LATIN.fullmatch, written)))
         yield block
     if empty:
         raise _no_entries(file)
-    if frequencies:
+    frequencies = frequencies and 2 * latin < lines
+    if frequencies or pinyin:
+        what, these = ("a number after", "frequencies") if frequencies else ("pinyin before", "pinyin")
         raise UserError(
-            "every line of the gazetteer has a number after its entry",
+            f"every line of the gazetteer has {what} its entry",
             where=f"{file.path}:1",
-            fix=f"say that these are frequencies: {{path: {file.path}, format: sogou}}, or not: format: lines",
+            fix=f"say that these are {these}: {{path: {file.path}, format: sogou}}, or not: format: lines",
         )
 
 
@@ -106,8 +125,11 @@ def _no_entries(file: GazetteerFile) -> UserError:
 
 
 def _first_words(lines: Iterable[str], file: GazetteerFile) -> Iterator[str]:
-    """What stands before the first tab, or before the first white space of a line without tabs."""
+    """What stands before the first tab, or before the first white space of a line without tabs; pinyin is skipped."""
     for number, line in enumerate(lines, start=1):
+        behind_pinyin = _WITH_PINYIN.fullmatch(line.strip())
+        if behind_pinyin:
+            line = behind_pinyin[1]
         word, tab, _ = line.partition("\t")
         if not tab:
             yield from line.split(maxsplit=1)[:1]
@@ -117,63 +139,3 @@ def _first_words(lines: Iterable[str], file: GazetteerFile) -> Iterator[str]:
             raise UserError(
                 "no word before the tab", where=f"{file.path}:{number}", fix="a line is: word, tab, frequency"
             )
-
-
-def _from_jsonl(lines: Iterable[str], file: GazetteerFile) -> Iterator[str]:
-    names = NAMES if file.column is None else (str(file.column),)
-    aliases = "aliases" if file.aliases is None else str(file.aliases)
-    has_aliases = False
-    last: dict[str, Any] = {}
-    for number, line in enumerate(lines, start=1):
-        if line.isspace():
-            continue
-        where = f"{file.path}:{number}"
-        last = _record(line, where)
-        name = next((field for field in names if field in last), None)
-        if name is None:
-            raise _no_field("no entry in this line: it has no " + " or ".join(map(repr, names)), where, last, "column")
-        yield _text(last[name], name, where)
-        has_aliases |= aliases in last
-        yield from _aliases(last.get(aliases), aliases, where, file.alias_separator)
-    if last and file.aliases is not None and not has_aliases:
-        raise _no_field(f"no line has the field {aliases!r}", file.path, last, "aliases")
-
-
-def _record(line: str, where: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"not valid JSON ({error})", where=where, fix=_A_LINE_OF_JSON) from error
-    if not isinstance(record, dict):
-        raise UserError("the line is JSON, but not an object", where=where, fix=_A_LINE_OF_JSON)
-    return record
-
-
-def _aliases(found: Any, field: str, where: str, separator: str) -> Iterator[str]:
-    if found is None:
-        return
-    if isinstance(found, str):
-        found = found.split(separator)
-    if not isinstance(found, list):
-        raise UserError(f"{field!r} is not a list of strings: {found!r:.80}", where=where, fix=_A_LINE_OF_JSON)
-    for alias in found:
-        yield _text(alias, field, where)
-
-
-def _text(found: Any, field: str, where: str) -> str:
-    if not isinstance(found, str):
-        raise UserError(f"{field!r} holds {found!r:.80}, which is not a string", where=where, fix=_A_LINE_OF_JSON)
-    try:
-        # JSON can escape half of a character; no text has it.
-        found.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{field!r} holds half a character: {found!a:.80}", where=where, fix="correct it") from error
-    return found
-
-
-def _no_field(what: str, where: str, record: dict[str, Any], setting: str) -> UserError:
-    fields = ", ".join(map(repr, record)) or "none"
-    return UserError(what, where=where, fix=f"set {setting!r} to one of its fields, which are: {fields}")
-
-
-_A_LINE_OF_JSON = 'a line is {"name": "…", "aliases": ["…", "…"]}'

@@ -12,6 +12,9 @@ from cofee_dist.errors import UserError
 #: What the column of the entries is called where the config does not say; the first that is there.
 NAMES = ("name", "surface", "title", "label")
 _ALIASES = "aliases"
+_DELIMITERS = "\t;|,"
+# The default, 131,072, is less than some lists of aliases; a quote that is never closed ends here, not in memory.
+csv.field_size_limit(2**24)
 
 _Row = tuple[int, list[str]]  # the number of its first line, cells
 
@@ -19,8 +22,12 @@ _Row = tuple[int, list[str]]  # the number of its first line, cells
 def read_table(lines: Iterable[str], file: GazetteerFile, delimiter: str) -> Iterator[str]:
     """Yield the cells of the entries' column, each before its aliases; a row may end before the aliases' column.
 
+    ``delimiter`` is that of tables with such a name; the config's goes before it, and one by which the header has a
+    column of the names that are looked for.
+
     Raises UserError for a column that is not there, naming those that are, and for a row that does not parse.
     """
+    delimiter, lines = _delimiter(iter(lines), file, delimiter)
     rows = _rows(lines, file, delimiter)
     first = next(rows, None)
     if first is None:
@@ -34,10 +41,30 @@ def read_table(lines: Iterable[str], file: GazetteerFile, delimiter: str) -> Ite
             raise UserError(
                 f"the row has {len(cells)} cells, none in column {name}",
                 where=f"{file.path}:{number}",
-                fix="columns are counted from 0; check the delimiter and quotes of this line",
+                fix="columns are counted from 0; check quotes and delimiter of this line, or set delimiter: ';'",
             ) from error
         if aliases is not None and -len(cells) <= aliases < len(cells):
             yield from cells[aliases].split(file.alias_separator)
+
+
+def _delimiter(lines: Iterator[str], file: GazetteerFile, usual: str) -> tuple[str, Iterator[str]]:
+    """The table's delimiter, and all of its lines again."""
+    if file.delimiter is not None or file.header is False:
+        return file.delimiter or usual, lines
+    head = []
+    for line in lines:
+        head.append(line)
+        if not line.isspace():
+            break
+    asked = [name for name in (file.column, file.aliases) if isinstance(name, str)]
+
+    def cells(delimiter: str) -> list[str]:
+        return next(csv.reader(head[-1:], delimiter=delimiter), [])
+
+    for delimiter in (usual, *_DELIMITERS):
+        if any(_find(cells(delimiter), name) is not None for name in asked or NAMES):
+            return delimiter, chain(head, lines)
+    return usual, chain(head, lines)
 
 
 def _rows(lines: Iterable[str], file: GazetteerFile, delimiter: str) -> Iterator[_Row]:

@@ -25,7 +25,8 @@ _PLAIN_ASCII = r"^[!-~]+( [!-~]+)*$"
 _ODD_SPACES = re.compile(r"\s\s+|[^\S ]")
 # No other code point has a combining class, a decomposition or a case.
 _VARIABLE = (*range(0xD800), *range(0xE000, 0x20000), *range(0x2F800, 0x2FA20))
-_TITLE_SUFFIX = r"\s*\([^()]*\)\s*$"
+# Arrow's \s is ASCII's. A full-width parenthesis may close a plain one: titles have all of it.
+_TITLE_SUFFIX = r"[\s\x{3000}]*[(（][^()（）]*[)）][\s\x{3000}]*$"
 
 
 def normalise(text: str, ignore_case: bool = False, chinese: Chinese = "none") -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.configuration_utils import PreTrainedConfig
@@ -236,7 +237,7 @@ class SpanExtractor(PreTrainedModel):
             if "config" not in settings:
                 _refuse_others(pretrained_model_name_or_path, hub)
             model = super().from_pretrained(pretrained_model_name_or_path, *arguments, **settings)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
                 f"cannot read the model: {_first_line(error)}",
                 where=pretrained_model_name_or_path,

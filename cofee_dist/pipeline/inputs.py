@@ -10,20 +10,20 @@ from cofee_dist.corpus.dump import read_site
 from cofee_dist.corpus.dump_location import dump_digest
 from cofee_dist.corpus.text_files import check_texts
 from cofee_dist.errors import UserError
-from cofee_dist.evaluate.readers import read_labelled
+from cofee_dist.evaluate.readers import read_labelled, read_truth
 from cofee_dist.labels.gazetteer_files import check_entries
 
 
-def check_inputs(config: Config) -> None:
+def check_inputs(config: Config) -> list[str]:
     """Open every file that the run will read: heads of dumps, texts and long tables, the rest as a whole.
+
+    Returns:
+        What is odd, but no mistake: a line each.
 
     Raises:
         UserError: The first that is missing, is not what it should be, or does not fit the task.
     """
-    check_sources(config)
-    for entity_type in config.task.types.values():
-        for gazetteer in entity_type.gazetteers:
-            check_entries(gazetteer)
+    odd = check_corpus_inputs(config)
     evaluation = config.evaluation
     for what, file in (("validation", evaluation.validation), ("test", evaluation.test)):
         if file is not None:
@@ -37,9 +37,29 @@ def check_inputs(config: Config) -> None:
     for what, path in others.items():
         if path is not None:
             must_exist(path, what)
+            _must_be_text(path, what)
+    if evaluation.truth is not None:
+        read_truth(evaluation.truth)
+    if config.engine.workers == 0:
+        # Workers have machines of their own.
+        from cofee_dist.train.engine import device_of
+
+        device_of(config.engine)
+    return odd
 
 
-def check_sources(config: Config) -> None:
+def check_corpus_inputs(config: Config) -> list[str]:
+    """The part of ``check_inputs`` that sentences and first labels are made of."""
+    odd = _check_sources(config)
+    for entity_type in config.task.types.values():
+        for gazetteer in entity_type.gazetteers:
+            check_entries(gazetteer)
+    if config.evaluation.validation is not None:
+        must_exist(config.evaluation.validation.path, "the validation file")
+    return odd
+
+
+def _check_sources(config: Config) -> list[str]:
     """See that there is what labels come from, that dumps begin as MediaWiki dumps do, and texts as texts."""
     corpus, from_text = config.corpus, config.labels.source == "text"
     if from_text and not corpus.texts:
@@ -61,10 +81,14 @@ def check_sources(config: Config) -> None:
             fix="--set 'corpus.dumps=[enwiki-….xml.bz2]', or corpus.texts with labels.source=text",
         )
     check_texts(corpus.texts)
+    odd = []
     for path in config.corpus.dumps:
         if not _is_url(path):
             must_exist(path, "the dump")
-        read_site(path)
+        site = read_site(path).language
+        if site.partition("-")[0] != config.task.language.partition("-")[0]:
+            odd.append(f"{path} is in {site}, but task.language is {config.task.language}, which says how text is cut")
+    return odd
 
 
 def must_exist(path: str, what: str) -> None:
@@ -73,6 +97,15 @@ def must_exist(path: str, what: str) -> None:
         raise UserError(
             f"{what} does not exist", where=path, fix="correct the path; it is relative to the folder you are in"
         )
+
+
+def _must_be_text(path: str, what: str) -> None:
+    try:
+        with Path(path).open(encoding="utf-8") as lines:
+            for _ in lines:
+                pass
+    except UnicodeDecodeError as error:
+        raise UserError(f"{what} is not UTF-8", where=path, fix="save it as UTF-8, or correct the path") from error
 
 
 def digest_of_input(path: str, what: str) -> str:

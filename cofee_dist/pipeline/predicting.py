@@ -19,19 +19,21 @@ _LINES_AT_A_TIME = 512
 
 
 def read_texts(file: Path | None) -> Iterator[str]:
-    """Lines of a file, or of stdin; a file that is not UTF-8 is the user's to mend."""
+    """Lines of a file, or of stdin; what is not UTF-8 is the user's to mend."""
     if file is None and sys.stdin.isatty():
         raise UserError("no text to read", fix="give texts, --file FILE, or pipe lines in")
-    if file is None or str(file) == "-":
-        yield from (line.rstrip("\n") for line in sys.stdin)
-        return
     try:
-        with file.open(encoding="utf-8") as lines:
+        if file is None or str(file) == "-":
+            yield from (line.rstrip("\n") for line in sys.stdin)
+            return
+        with file.open(encoding="utf-8-sig") as lines:
             yield from (line.rstrip("\n") for line in lines)
     except OSError as error:
-        raise UserError(f"cannot read the texts: {error.strerror}", where=file) from error
+        fix = "correct the path; a text itself goes without --file"
+        raise UserError(f"cannot read the texts: {error.strerror}", where=file, fix=fix) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"not UTF-8 ({error.reason} at byte {error.start})", where=file, fix="convert it") from error
+        told = f"the texts are not UTF-8 ({error.reason})"
+        raise UserError(told, where=file or "stdin", fix="save them as UTF-8 (iconv -t utf-8)") from error
 
 
 def predict_lines(
@@ -59,6 +61,8 @@ def _questions(types: list[str] | None, known: dict[str, str]) -> list[str] | di
     questions = {}
     for kind in types:
         name, _, question = kind.partition("=")
+        if not name:
+            raise UserError(f"no type's name before the question: {kind!r}", fix="give --type 'NAME=QUESTION'")
         if not question and name not in known:
             raise UserError(f"the model does not know the type {name!r}", fix=f"give a question: --type '{name}=…'")
         questions[name] = question or known[name]
@@ -66,8 +70,15 @@ def _questions(types: list[str] | None, known: dict[str, str]) -> list[str] | di
 
 
 def model_types(model: Path) -> list[str]:
-    """The types that a saved model knows."""
-    return [name for name, _ in read_json(model / "config.json").get("types", [])]
+    """The types that a saved model knows; UserError for what is no model of ours."""
+    try:
+        return [name for name, _ in read_json(model / "config.json")["types"]]
+    except (UserError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            "this is no model that a run has trained: its config.json names no types",
+            where=model,
+            fix="give --model the folder of a run, or its model/",
+        ) from error
 
 
 def labelled_file(
@@ -83,7 +94,8 @@ def labelled_file(
         return LabelledFile(path=str(path), ignore_types=tuple(ignore_types or ()), **settings)
     except ValidationError as error:
         problem = error.errors()[0]
-        raise UserError(f"--{problem['loc'][0]}: {problem['msg']}") from error
+        option = str(problem["loc"][0]).replace("_", "-")
+        raise UserError(f"--{option}: {problem['msg']}", fix="see cofee evaluate --help") from error
 
 
 def score_table(found: Score, title: str) -> Any:

@@ -12,9 +12,10 @@ from pathlib import Path
 from cofee_dist.artifacts import fingerprint, write_text
 from cofee_dist.config import Config
 from cofee_dist.config_file import dump_yaml
+from cofee_dist.errors import UserError
 from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark, texts_stage
 from cofee_dist.pipeline.evaluation import evaluation_stage
-from cofee_dist.pipeline.inputs import check_inputs, check_sources
+from cofee_dist.pipeline.inputs import check_corpus_inputs, check_inputs
 from cofee_dist.pipeline.models import quiet_transformers
 from cofee_dist.pipeline.progress import RunProgress
 from cofee_dist.pipeline.runner import Runner
@@ -34,7 +35,7 @@ def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] 
     checkpoint. ``next_lines`` are the commands that the report suggests.
     """
     with _running(config, progress) as runner:
-        check_inputs(config)
+        _tell_odd(runner, check_inputs(config))
         if config.encoder.scratch is None:
             # Before the corpus: that an encoder cannot be read is told now, not hours later.
             base_stage(runner)
@@ -49,7 +50,7 @@ def pretrain(config: Config, progress: RunProgress, next_lines: tuple[str, ...] 
 def build_corpus(config: Config, progress: RunProgress) -> None:
     """Only the sentences and the first D_s; ``pretrain`` with the same config goes on from there."""
     with _running(config, progress) as runner:
-        check_sources(config)
+        _tell_odd(runner, check_corpus_inputs(config))
         _data(runner)
 
 
@@ -57,9 +58,8 @@ def build_corpus(config: Config, progress: RunProgress) -> None:
 def _running(config: Config, progress: RunProgress) -> Iterator[Runner]:
     """A run with its folder, its MLflow run and its bars; how it ends is tracked."""
     quiet_transformers()
+    _make_folder(config)
     tracker = Tracker(config)
-    config.run_folder.mkdir(parents=True, exist_ok=True)
-    write_text(config.run_folder / CONFIG, dump_yaml(config))
     tracker.begin(None, fingerprint(config.model_dump(mode="json")))
     tracker.parameters(None, flat(config.model_dump(mode="json")))
     try:
@@ -74,6 +74,26 @@ def _running(config: Config, progress: RunProgress) -> Iterator[Runner]:
         tracker.close("FAILED")
         raise
     tracker.close("FINISHED")
+
+
+def _make_folder(config: Config) -> None:
+    """The run's folder with its config; UserError where none can be."""
+    try:
+        config.run_folder.mkdir(parents=True, exist_ok=True)
+        write_text(config.run_folder / CONFIG, dump_yaml(config))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"the run's folder cannot be written: {error.strerror}",
+            where=config.run_folder,
+            fix="set runs to a folder that you may write to: --set runs=FOLDER",
+        ) from error
+
+
+def _tell_odd(runner: Runner, odd: list[str]) -> None:
+    for line in odd:
+        runner.say("warning", line)
 
 
 def _disk_is_full(error: BaseException, folder: Path) -> bool:

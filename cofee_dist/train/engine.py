@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
+from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.train.encoder_options import set_up_encoder
 from cofee_dist.train.shard import Shard, to_host
@@ -60,7 +61,14 @@ class Engine(Protocol):
 
 
 def device_of(config: EngineConfig) -> torch.device:
-    """The device that the config asks for; ``auto`` takes a GPU where there is one."""
+    """The device that the config asks for; ``auto`` takes a GPU where there is one.
+
+    Raises UserError for a GPU that is not there.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "there is no GPU that torch sees", where="engine.device", fix="set engine.device to auto or cpu"
+        )
     cuda = torch.cuda.is_available() if config.device == "auto" else config.device == "cuda"
     return torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from unittest import mock
 import pytest
 
 from cofee_dist.cli import main
+from cofee_dist.errors import told_of_path
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,6 +78,8 @@ def test_dry_run_prints_the_resolved_config():
         (["predict", "--model", "nowhere", "text"], ["no model there", "nowhere", "--model FOLDER"]),
         (["inspect", "nowhere"], ["nowhere"]),
         (["evaluate", "x.txt", "--model", "nowhere"], ["no model there"]),
+        (["download", "English", "--mirror", "http://127.0.0.1:9"], ["'English' is no code", "cofee download en"]),
+        (["download", "wikipedia", "--mirror", "http://127.0.0.1:9"], ["is no code", "en, de, zh, simple"]),
     ],
 )
 def test_mistakes(arguments, parts):
@@ -113,6 +118,43 @@ def test_predict_takes_new_types_by_their_question(model):
     assert done.returncode == 0, done.stderr
     assert {entity["type"] for entity in json.loads(done.stdout)["entities"]} <= {"CITY"}
     assert_told(cofee("predict", "--model", str(model), "--type", "CITY", "x"), "does not know the type 'CITY'")
+
+
+def test_predict_tells_what_is_no_text_or_type(model, tmp_path):
+    options = ["predict", "--model", str(model)]
+    assert_told(cofee(*options, "--file", str(tmp_path)), "cannot read the texts: Is a directory", "to do")
+    (tmp_path / "texts.txt").write_bytes(b"caf\xe9\n")
+    assert_told(cofee(*options, "--file", str(tmp_path / "texts.txt")), "not UTF-8", "texts.txt", "iconv")
+    assert_told(cofee(*options, "--type", "=Find cities", "x"), "no type's name", "to do")
+    (tmp_path / "texts.txt").write_bytes("\ufeffAda".encode())
+    assert json.loads(cofee(*options, "--file", str(tmp_path / "texts.txt")).stdout)["text"] == "Ada"
+
+
+def test_a_folder_that_is_no_model_is_told(model, tmp_path):
+    (tmp_path / "gold.txt").write_text("Ada B-PER\n\n")
+    for content in ("{", "{}", '{"types": 3}'):
+        (tmp_path / "config.json").write_text(content)
+        assert_told(cofee("evaluate", str(tmp_path / "gold.txt"), "-m", str(tmp_path)), "no model that a run", "to do")
+    shutil.copytree(model, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert_told(cofee("predict", "-m", str(tmp_path / "cut"), "x"), "cannot read the model", str(tmp_path / "cut"))
+
+
+def test_what_the_system_says_of_a_path_is_one_message(tmp_path):
+    (tmp_path / "a_file").write_text("")
+    told = cofee("quickstart", "--folder", str(tmp_path / "a_file" / "x"))
+    assert_told(told, "Not a directory", str(tmp_path / "a_file"), "to do")
+
+
+def test_what_is_no_mistake_of_a_path_is_not_told_as_one(tmp_path):
+    for error in (
+        OSError(errno.EMFILE, "too many", "x"),
+        OSError(errno.ENOENT, "none"),
+        OSError(errno.ENOENT, "none", sys.prefix + "/lib/x.py"),
+        OSError("no number"),
+    ):
+        assert told_of_path(error) is None
 
 
 def test_evaluate_scores_a_labelled_file(model, tmp_path):

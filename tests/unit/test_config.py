@@ -73,6 +73,8 @@ def test_every_field_is_read_somewhere():
         ("task.types.PER.gazetteers=[{path: a.txt, column: name}]", "a list of format lines has no 'column'"),
         ("task.types.PER.gazetteers=[{path: a.dic.gz, header: true}]", "a list of format sogou has no 'header'"),
         ("task.types.PER.gazetteers=[{path: a.jsonl, header: true}]", "JSONL has no 'header'"),
+        ("task.types.PER.gazetteers=[{path: a.json, delimiter: x}]", "JSON has no 'delimiter'"),
+        ("task.types.PER.gazetteers=[{path: a.txt, delimiter: x}]", "a list of format lines has no 'delimiter'"),
         ("task.types.PER.gazetteers=[{path: a.jsonl, aliases: 1}]", "'aliases' is the name of a field"),
         ("task.types.PER.gazetteers=[{path: a.csv, header: false, aliases: x}]", "without a header 'aliases' is"),
         ("labels.chinese=mandarin", "'none', 'simplified' or 'traditional'"),
@@ -84,6 +86,9 @@ def test_every_field_is_read_somewhere():
         ("seed", "key=value"),
         ("name.x=1", "'name' is a value"),
         ("corpus.dumps=[a", "not a YAML value"),
+        ("corpus={dumps: a, dumps: b}", "'dumps' is given twice"),
+        ("encoder={scratch: {hidden_size: 32, heads: 3}}", "hidden_size (32) must be a multiple of heads (3)"),
+        ("name=7", "valid string; write it in quotes (got 7)"),
     ],
 )
 def test_a_mistake_names_the_place_and_what_to_do(file, override, told):
@@ -107,6 +112,7 @@ def test_a_gazetteer_is_a_path_or_says_how_to_read_it(file):
         ("x.csv.gz", "csv"),
         ("x.jsonl.bz2", "jsonl"),
         ("x.dic", "sogou"),
+        ("x.json", "json"),
     ],
 )
 def test_a_gazetteers_name_tells_its_format(name, kind):
@@ -128,14 +134,85 @@ def test_environment_variables_stand_for_their_values(file, monkeypatch):
     assert load_config(file, ["runs=${COFEE_TEST}/runs"]).runs == "/somewhere/runs"
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", ""])
-def test_a_file_that_is_no_config(tmp_path, text):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"- a\n- b\n", "must be a mapping"),
+        (b"", "is empty"),
+        (b"a: 1\nb: [", r"not valid YAML: .*\n.*bad.yaml:2"),
+        (b"a:\n\tb: 1\n", r"bad.yaml:2\n.*with spaces: YAML forbids tabs"),
+        (b"a: 1\nb: {c: 1,\n  d: 2, c: 3}\n", r"'c' is given twice, first in line 2\n.*bad.yaml:3\n.*keep one"),
+        ("a: 1\nname: 北京\n".encode("gbk"), r"not UTF-8\n.*bad.yaml:2\n.*save it as UTF-8"),
+        ("name: x".encode("utf-16-le"), r"zero bytes.*\n.*bad.yaml\n.*save it as UTF-8"),
+        ("name: x".encode("utf-16")[:-1], r"not UTF-16\n.*bad.yaml\n.*save it as UTF-8"),
+        (b"a: \x01", r"not valid YAML: .*\n.*bad.yaml:1"),
+    ],
+)
+def test_a_file_that_is_no_config(tmp_path, content, told):
     path = tmp_path / "bad.yaml"
-    path.write_text(text)
-    with pytest.raises(UserError):
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=told) as error:
         load_config(path)
-    with pytest.raises(UserError, match="cannot read the config"):
+    assert error.value.fix
+
+
+def test_a_config_that_cannot_be_read_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match=r"cannot read the config: No such file[\s\S]*to do: correct the path"):
         load_config(tmp_path / "missing.yaml")
+    with pytest.raises(UserError, match=r"cannot read the config: Is a directory[\s\S]*to do: give the YAML file"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_configs_in_the_encodings_of_windows(file, encoding):
+    text = file.read_text(encoding="utf-8").replace("persons", "找出人名").replace("\n", "\r\n")
+    file.write_bytes(text.encode(encoding))
+    assert load_config(file).task.types["PER"].question == "找出人名"
+
+
+def test_what_is_merged_may_be_given_again(file):
+    file.write_text(file.read_text() + "stages: {nee: {epochs: 2, patience: 3}, esi: {<<: {epochs: 4}, epochs: 6}}\n")
+    stages = load_config(file).stages
+    assert (stages.nee.epochs, stages.esi.epochs) == (2, 6)
+
+
+def test_one_of_a_list_needs_no_brackets(file):
+    loaded = load_config(file, ["corpus.dumps=a.bz2", "corpus.texts=b.txt", "task.types.PER.gazetteers=c.txt"])
+    assert (loaded.corpus.dumps, loaded.corpus.texts) == (("a.bz2",), ("b.txt",))
+    assert loaded.task.types["PER"].gazetteers == (GazetteerFile(path="c.txt"),)
+    named = load_config(file, ["task.types.PER.gazetteers={path: c.tsv, column: 2}"]).task.types["PER"].gazetteers
+    assert named == (GazetteerFile(path="c.tsv", column=2),)
+    with pytest.raises(UserError, match=r"corpus\.dumps: Input should be a valid tuple"):
+        load_config(file, ["corpus.dumps=3"])
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("ZH", "zh"), ("zh_CN", "zh-cn"), (" en ", "en"), ("zh-Hant", "zh-hant"), ("yue", "yue"), ("no", "no"),
+     ("zh-min-nan", "zh-min-nan")],
+)  # fmt: skip
+def test_a_language_is_a_code_in_one_spelling(file, written, code):
+    assert load_config(file, [f"task.language={written}"]).task.language == code
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("english", "'en'"),
+        ("Chinese", "'zh'"),
+        ("simple", "'en'"),
+        ("Germna", "'de'"),
+        ("zho", "'zh'"),
+        ("中文", "'zh'"),
+        ("''", "such as en"),
+        ("klingonese", "such as en"),
+        ("e", "such as en"),
+        ("en us", "such as en"),
+    ],
+)
+def test_a_language_that_is_no_code(file, written, told):
+    with pytest.raises(UserError, match=rf"task\.language: a language is given by its code.*{told}"):
+        load_config(file, [f"task.language={written}"])
 
 
 def test_the_tree_is_frozen():

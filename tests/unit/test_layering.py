@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ LAYERS = (
     "schemas",
     "config_tree",
     "config_gazetteer",
+    "config_language",
     "config",
+    "config_yaml",
     "config_file",
     "artifacts",
     "ranks",
@@ -56,7 +59,12 @@ HOMES = {
 HEAVY = ("torch", "transformers", "pyspark", "ray", "deepspeed", "faiss", "mlflow", "matplotlib", "sklearn")
 
 
-def _imports(path: Path) -> Iterator[str]:
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    return tuple(_read_imports(path))
+
+
+def _read_imports(path: Path) -> Iterator[str]:
     """Full names of the modules that a file imports, in functions too; of ``from a import b`` also ``a.b``."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):

@@ -71,9 +71,33 @@ def _told(folder: Path, name: str, content: str | bytes, **settings: Any) -> str
         ("a.dic", "中国\t1234\tN,\n北京大学 88 nt\n\n清华　9\n New York\t3\nIBM", {}, ["中国", "北京大学", "清华",
          "New York", "IBM"]),
         ("a.txt", "中国\t1234\n", {"format": "sogou"}, ["中国"]),
+        # Pinyin before the word, as input methods export it; letters alone are a word.
+        ("a.dic", "'bei'jing 北京\nbei'jing'da'xue\t北京大学\t88\nka3 la1\tＫ拉\nwifi 3\nwifi 密码\t7\n'n 'sync\t2", {},
+         ["北京", "北京大学", "Ｋ拉", "wifi", "wifi 密码", "'n 'sync"]),
+        ("a.txt", "'bei'jing 北京", {"format": "lines"}, ["'bei'jing 北京"]),
+        ("a.txt", "华为 10\niPhone 12\nGalaxy 20\n", {}, ["华为 10", "iPhone 12", "Galaxy 20"]),
+        ("a.txt", "北京 120\n上海 展览 7\n", {}, ["北京 120", "上海 展览 7"]),
+        ("a.txt", "华为 10\n小米 11\n", {"format": "lines"}, ["华为 10", "小米 11"]),
+        ("a.txt", "华为 10\n小米 11\n", {"format": "sogou"}, ["华为", "小米"]),
+        # Delimiters that the header shows, or the config says.
+        ("a.csv", "Name;Aliases\nParis;Lutetia|City, of light\nRome;", {},
+         ["Paris", "Lutetia", "City, of light", "Rome"]),
+        ("a.csv", "\nid|name\n7|Paris, France\n", {}, ["Paris, France"]),
+        ("a.tsv", "name,aliases\nParis,\n", {}, ["Paris"]),
+        ("a.csv", 'brand;x, "y"\n"I;BM";2', {"column": "brand"}, ["I;BM"]),
+        ("a.csv", "a;b\nc;d", {"column": 1, "delimiter": ";"}, ["b", "d"]),
+        ("a.csv", "name;x\nc;d", {"delimiter": ","}, ["name;x", "c;d"]),
+        ("a.csv", "name,aliases\nAda," + "|".join(["x" * 999] * 300), {}, ["Ada", *["x" * 999] * 300]),
+        # JSON that is no JSONL.
+        ("a.json", '[\n  "Ada",\n  {"name": "Bob", "aliases": ["B."]}\n]\n', {}, ["Ada", "Bob", "B."]),
+        ("a.json", '\n{"name": "Ada"}\n{"name": "Bob"}\n', {}, ["Ada", "Bob"]),
+        ("a.JSON.gz", gzip.compress(b'[{"n": "Ada", "aka": "x|y"}]'), {"column": "n", "aliases": "aka"},
+         ["Ada", "x", "y"]),
     ],
 )  # fmt: skip
-def test_formats(tmp_path: Path, name: str, content: str, settings: dict[str, Any], entries: list[str] | None) -> None:
+def test_formats(
+    tmp_path: Path, name: str, content: str | bytes, settings: dict[str, Any], entries: list[str] | None
+) -> None:
     if entries is None:
         assert "no entries" in _told(tmp_path, name, content, **settings)
     else:
@@ -99,6 +123,8 @@ def test_compressed_lists(tmp_path: Path) -> None:
     ("name", "content", "settings", "parts"),
     [
         ("a.txt", "Ada\t12\nBob\t7\tx\n", {}, ["a number after its entry", "a.txt:1", "format: sogou"]),
+        ("a.txt", "北京 120\nAT&T 3 nz\n上海 90\n", {}, ["a number after its entry", "a.txt:1", "format: sogou"]),
+        ("a.txt", "'bei'jing 北京\n'shang'hai 上海\n", {}, ["pinyin before its entry", "a.txt:1", "format: sogou"]),
         ("a.txt", b"Ada\nBob\ncaf\xe9\n", {}, ["not UTF-8 (byte 0xe9)", "a.txt:3", "gb18030"]),
         ("a.txt", b"\xef\xbb\xbfAda\rcaf\xe9", {}, ["a.txt:2"]),
         ("a.txt", "Ada\nBöb".encode("utf-16"), {}, ["zero bytes", "a.txt:1"]),
@@ -120,6 +146,11 @@ def test_compressed_lists(tmp_path: Path) -> None:
         ("a.jsonl", '{"name": "x", "aliases": ["y", 3]}', {}, ["'aliases' holds 3", "a.jsonl:1"]),
         ("a.jsonl", '{"name": "x"}', {"aliases": "aka"}, ["no line has the field 'aka'", "'name'"]),
         ("a.jsonl", '{"name": "\\ud83d"}', {}, ["half a character", "a.jsonl:1"]),
+        ("a.json", '["Ada", 7]', {}, ["neither a string nor an object: 7", "a.json, item 2"]),
+        ("a.json", '["Ada",', {}, ["not valid JSON", "a.json", '["…", "…"]']),
+        ("a.json", '{"Ada": ["x"]}', {}, ["no 'name'", "a.json:1", "'Ada'"]),
+        ("a.json", '{\n"name": "Ada"}', {}, ["not valid JSON", "a.json:1"]),
+        ("a.json", "[]", {}, ["no entries"]),
         ("a.dic", "a\t1\n\t2\n", {}, ["no word before the tab", "a.dic:2"]),
         *((f"a.{kind}", " \n\n", {}, ["no entries", f"a.{kind}"]) for kind in ("txt", "tsv", "csv", "jsonl", "dic")),
         ("a.tsv", "name\taliases\n", {}, ["no entries"]),

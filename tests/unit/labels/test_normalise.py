@@ -121,3 +121,5 @@ def test_base_titles() -> None:
     assert base_titles(pa.array(titles)).to_pylist() == [
         "Paris", "Paris", "(What's the Story)", "A (b)", "A (b) c", "X", None,
     ]  # fmt: skip
+    wide = ["Paris（消歧义）", "巴黎\u3000（市） ", "巴黎（市)", "（全）", "A（b）（c）"]
+    assert base_titles(pa.array(wide)).to_pylist() == ["Paris", "巴黎", "巴黎", "（全）", "A（b）"]

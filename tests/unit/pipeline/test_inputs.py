@@ -7,9 +7,12 @@ import bz2
 import fsspec
 import pytest
 
+from cofee_dist.config import Tracking
 from cofee_dist.config_file import config_from
 from cofee_dist.errors import UserError
+from cofee_dist.pipeline import run
 from cofee_dist.pipeline.inputs import check_inputs, digest_of_input
+from cofee_dist.pipeline.progress import RunProgress
 
 DUMP = '<mediawiki xml:lang="en"><siteinfo/></mediawiki>'
 RIGHT = {
@@ -31,15 +34,18 @@ def check(folder, **changed):
     for name, content in changed.pop("files", {}).items():
         (folder / name).write_bytes(content) if content is not None else (folder / name).unlink()
     brands = folder / "brands.tsv"
-    check_inputs(
+    return changed.get("checked", check_inputs)(
         config_from(
             {
                 "name": "x",
+                "runs": str(folder / "runs"),
+                "tracking": {"uri": None},
                 "task": {
+                    "language": changed.get("language", "en"),
                     "types": {
                         "PER": {"question": "persons", "gazetteers": [str(folder / "PER.txt")]},
                         "ORG": {"question": "brands", "gazetteers": [{"path": str(brands), "column": "brand"}]},
-                    }
+                    },
                 },
                 "corpus": {
                     "dumps": changed.get("dumps", [str(folder / "dump.xml.bz2")]),
@@ -60,7 +66,7 @@ def check(folder, **changed):
 
 
 def test_what_is_right_passes(tmp_path):
-    check(tmp_path)
+    assert check(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -82,12 +88,47 @@ def test_a_missing_file_is_named(tmp_path, name):
         ("brands.tsv", b"id\tname\n1\tIBM\n", "no column 'brand'"),
         ("validation.conll", b"Ada B-GPE\n\n", "GPE"),
         ("test.conll", b"Ada\n\n", "no label in column"),
+        ("truth.jsonl", b'{"text": "Ada"}\n', "no list of 'entities'"),
+        ("examples.txt", b"caf\xe9\n", r"the file of examples is not UTF-8"),
+        ("zero.json", b"\xff\xfe", r"the DeepSpeed config is not UTF-8"),
     ],
 )
 def test_a_file_that_is_something_else_is_named(tmp_path, name, content, told):
     with pytest.raises(UserError, match=told) as error:
         check(tmp_path, files={name: content})
     assert name in str(error.value)
+
+
+def never(*given):
+    raise AssertionError("the corpus stage began")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [("PER.txt", None, "cannot read the gazetteer"), ("PER.txt", b"\n", "no entries"),
+     ("validation.conll", None, "the validation file does not exist")],
+)  # fmt: skip
+def test_a_corpus_alone_wants_its_gazetteers_first(tmp_path, monkeypatch, name, content, told):
+    monkeypatch.setattr(run, "_data", never)
+    with pytest.raises(UserError, match=told):
+        check(tmp_path, files={name: content}, checked=lambda config: run.build_corpus(config, RunProgress()))
+
+
+@pytest.mark.parametrize("below", ["/proc/nothing", "a_file", "a_file/runs"])
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, below):
+    (tmp_path / "a_file").write_text("")
+    config = check(tmp_path, checked=lambda config: config)
+    config = config.model_copy(update={"runs": str(tmp_path / below)})
+    for uri in ("sqlite", None):
+        tracked = config.model_copy(update={"tracking": Tracking(uri=uri)})
+        with pytest.raises(UserError, match=r"the run's folder cannot be written[\s\S]*--set runs=FOLDER"):
+            run.build_corpus(tracked, RunProgress())
+
+
+def test_a_dump_in_another_language_is_odd(tmp_path):
+    assert check(tmp_path, language="en-gb") == []
+    (odd,) = check(tmp_path, language="zh")
+    assert "dump.xml.bz2 is in en, but task.language is zh" in odd
 
 
 def test_no_dump_is_told_with_the_setting(tmp_path):

@@ -16,7 +16,7 @@ from cofee_dist.config import Engine, Nee
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
 from cofee_dist.train.deepspeed_engine import _settings
-from cofee_dist.train.engine import TorchEngine, learning_rate_at, parameter_groups
+from cofee_dist.train.engine import TorchEngine, device_of, learning_rate_at, parameter_groups
 from cofee_dist.train.loop import train_step
 from cofee_dist.train.shard import write_shard
 from cofee_dist.train.worker import make_engine
@@ -181,3 +181,10 @@ def test_fp16_is_deepspeeds_own_on_every_zero_stage(path: Path) -> None:
     assert settings["fp16"] == {**settings["fp32"], "fp16": {"enabled": True}}
     assert settings["bf16"] == settings["fp32"]
     assert ("offload_optimizer" in settings["fp32"]["zero_optimization"]) == path.stem.endswith("_offload")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told():
+    assert device_of(Engine()).type == "cpu"
+    with pytest.raises(UserError, match=r"no GPU[\s\S]*engine\.device"):
+        device_of(Engine(device="cuda"))
