@@ -32,7 +32,7 @@ _NO_ARTICLE = re.compile(
 )
 _FIRST_DIGIT, _END = 0xE000, "\ue00a"
 _NUMBER = re.compile(f"([\ue000-\ue009]+){_END}")
-_TAGS = "ref|references|gallery|math|timeline|imagemap|nowiki|pre|code|source|syntaxhighlight|score"
+_TAGS = "ref|references|gallery|math|timeline|imagemap|nowiki|pre|source|syntaxhighlight|score"
 _HIDDEN = re.compile(rf"(?is)<(!--).*?(?:-->|$)|<(?:{_TAGS})\b[^<>]*/>|<(?P<tag>{_TAGS})\b[^<>]*>.*?</(?P=tag)\s*>")
 #: What a pass takes away, by its name.
 _LOST_IN = {

@@ -24,7 +24,7 @@ UNSEEN_TABLE = "table that the peer gave up"
 #: Of a link in running text that shows nothing but a template, which the peer does not expand.
 SURFACE = "surface made by a template"
 _PLACES = dict.fromkeys(("ref", "references"), "reference") | {"gallery": "gallery", "table": "table"}
-_HIDING = ("math", "timeline", "imagemap", "nowiki", "pre", "code", "source", "score")
+_HIDING = ("math", "timeline", "imagemap", "nowiki", "pre", "source", "score")
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _QUOTES = re.compile("'{2,}")
 _LINK = "\ue000"
@@ -91,7 +91,7 @@ def _links(nodes: list[Any], titles: Titles, place: str, skeleton: list[str]) ->
                 yield from _links(parameter.value.nodes, titles, f"template {name}" if running else place, [])
         elif isinstance(node, Tag) and node.contents is not None:
             name = str(node.tag).strip().lower()
-            inside = _PLACES.get(name, "code, formula or picture" if name in _HIDING else place) if running else place
+            inside = _PLACES.get(name, "formula or picture" if name in _HIDING else place) if running else place
             yield from _links(node.contents.nodes, titles, inside, skeleton)
         elif isinstance(node, Heading):
             yield from _links(node.title.nodes, titles, "heading" if running else place, [])

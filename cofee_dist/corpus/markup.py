@@ -12,10 +12,11 @@ _DROPPED_TAGS = (
     "|inputbox|mapframe|maplink|categorytree|section|indicator|includeonly|style|script|templatestyles|charinsert"
     "|rss|dynamicpagelist|ruby-text|rt|rp"
 )
-_EXTENSION = re.compile(rf"<(?:(!--)|(?i:(nowiki|pre|code|{_DROPPED_TAGS})\b[^<>]*>))")
-_INLINE_CODE = frozenset({"nowiki", "pre", "code"})
+_EXTENSION = re.compile(rf"<(?:(!--)|(?i:(nowiki|pre|{_DROPPED_TAGS})\b[^<>]*>))")
+#: ``code`` is none of them: to MediaWiki it is plain HTML, whose links count.
+_LITERAL = frozenset({"nowiki", "pre"})
 _CLOSINGS = {
-    tag: re.compile(rf"</{tag}\s*+>", re.IGNORECASE) for tag in (*_DROPPED_TAGS.split("|"), *sorted(_INLINE_CODE))
+    tag: re.compile(rf"</{tag}\s*+>", re.IGNORECASE) for tag in (*_DROPPED_TAGS.split("|"), *sorted(_LITERAL))
 }
 _BREAK_TAG = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(
@@ -55,7 +56,7 @@ _AFTER_WORD = frozenset(" ,.;:")
 
 
 def drop_extensions(text: str) -> str:
-    """Without comments, references, formulas, galleries and their like; ``nowiki`` and ``code`` become literal text."""
+    """Without comments, references, formulas, galleries and their like; ``nowiki`` and ``pre`` become literal text."""
     parts: list[str] = []
     at = 0
     unclosed: set[str] = set()
@@ -79,7 +80,7 @@ def drop_extensions(text: str) -> str:
         if closing is None:
             unclosed.add(tag)
             continue
-        parts.append(shield(text[end : closing.start()]) if tag in _INLINE_CODE else HOLE)
+        parts.append(shield(text[end : closing.start()]) if tag in _LITERAL else HOLE)
         at = closing.end()
     parts.append(text[at:])
     return "".join(parts)

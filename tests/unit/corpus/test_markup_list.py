@@ -57,7 +57,13 @@ def test_galleries_comments_nowiki_math() -> None:
     assert shown("<gallery widths=9>\nA.jpg|[[b]]\n</gallery>x") == ("x", [])
     assert shown("a<!-- [[b]] {{ -->c [[d]]") == ("ac d", [("d", "D")])
     assert shown("<nowiki>[[a]] {{b}} ''c''</nowiki> <nowiki/>d") == ("[[a]] {{b}} ''c'' d", [])
+    assert shown("<pre>[[a]]</pre>")[1] == []
     assert shown("<math>[[a]] \\frac{{1}}{{2}}</math> is b") == ("is b", [])
+
+
+def test_code_is_plain_html() -> None:
+    assert shown("<code>[[a]] ''b''</code>, <Code class=x>{{lang|de|[[c]]}}") == ("a b, c", [("a", "A"), ("c", "C")])
+    assert shown("<code><nowiki>[[x]]</nowiki></code> [[b]] <nowiki></code></nowiki>")[0] == "[[x]] b </code>"
 
 
 def test_files_with_links_in_their_captions() -> None:
