@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cofee_dist.config_gazetteer import GazetteerFile
 from cofee_dist.config_tree import Count, Positive, Rate, Share, Tree
@@ -29,21 +29,35 @@ class Task(Tree):
     entity_question: str = "Find Entities"
 
 
-class InlineTemplate(Tree):
-    """A template that carries running text: which of its parameters stays (from 1; -1 is the last; 0 drops it).
+Parameter = Annotated[int, Field(ge=-1)] | Annotated[str, Field(min_length=1)]
 
-    ``link`` makes it a link to the article of that name, with the parameter numbered ``shown``, if there is one, as
-    its text. In a config the parameter's number alone will do.
+
+class InlineTemplate(Tree):
+    """A template that carries running text: which of its parameters stays.
+
+    A parameter is a number (from 1; -1 is the last; 0 drops the template), a name, or a list of both, of which the
+    first that is not empty counts: ``[text, quote, 1]``. ``link`` makes it a link to the article of that name, with
+    ``shown`` (0: the same), if there is one, as its text. In a config the parameter alone will do.
     """
 
-    parameter: Annotated[int, Field(ge=-1)] = 1
+    parameter: tuple[Parameter, ...] = (1,)
     link: bool = False
-    shown: Count = 0
+    shown: tuple[Parameter, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _number_alone(cls, given: Any) -> Any:
-        return {"parameter": given} if isinstance(given, int) else given
+    def _parameter_alone(cls, given: Any) -> Any:
+        return {"parameter": given} if isinstance(given, (int, str, list, tuple)) else given
+
+    @field_validator("parameter", "shown", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, (int, str)) else given
+
+    @field_validator("shown")
+    @classmethod
+    def _same(cls, given: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+        return tuple(parameter for parameter in given if parameter != 0)
 
 
 class Corpus(Tree):

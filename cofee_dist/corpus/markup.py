@@ -15,9 +15,7 @@ _DROPPED_TAGS = (
 _EXTENSION = re.compile(rf"<(?:(!--)|(?i:(nowiki|pre|{_DROPPED_TAGS})\b[^<>]*>))")
 #: ``code`` is none of them: to MediaWiki it is plain HTML, whose links count.
 _LITERAL = frozenset({"nowiki", "pre"})
-_CLOSINGS = {
-    tag: re.compile(rf"</{tag}\s*+>", re.IGNORECASE) for tag in (*_DROPPED_TAGS.split("|"), *sorted(_LITERAL))
-}
+_CLOSINGS = {tag: re.compile(rf"</{tag}\s*+>", re.IGNORECASE) for tag in (*_DROPPED_TAGS.split("|"), *sorted(_LITERAL))}
 _BREAK_TAG = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(
     r"</?(?:p|div|blockquote|center|li|ul|ol|dl|dt|dd|hr|h[1-6]|tr|td|th|caption|tbody|thead|poem|section|pre)\b[^<>]*>",

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from cofee_dist.corpus.budget import Budget
 from cofee_dist.corpus.disambiguation import DISAMBIGUATION
-from cofee_dist.corpus.inline_templates import InlineTemplates, template_name
+from cofee_dist.corpus.inline_templates import InlineTemplates, Key, template_name
 from cofee_dist.corpus.literals import HOLE, shield
 from cofee_dist.corpus.titles import LANGUAGE_PREFIXES
 
@@ -133,16 +133,16 @@ def _replacement(inside: str, inline: InlineTemplates, budget: Budget, depth: in
         return _without_rule(name, rest == "")
     if rule.kind == "disambiguation":
         return DISAMBIGUATION + HOLE
-    values = _positional(drop_templates(rest, inline, budget, depth + 1))
+    values, named = _arguments(drop_templates(rest, inline, budget, depth + 1))
     if rule.kind == "unit":
         return _converted(values)
     if rule.kind == "words":
         return " ".join(values[:3]).strip() or HOLE
-    value = _value(values, rule.parameter)
-    if rule.kind == "link" and value in LANGUAGE_PREFIXES and rule.parameter == 1 and len(values) > 1:
+    value = _value(values, named, rule.parameters)
+    if rule.kind == "link" and value in LANGUAGE_PREFIXES and len(values) > 1 and value == values[0]:
         value = values[1]  # {{ill|de|Name}}, as it was written once
     if rule.kind == "link" and value and "[" not in value:
-        shown = _value(values, rule.shown) if rule.shown else ""
+        shown = _value(values, named, rule.shown)
         return f"[[{value}|{shown}]]" if shown and "[" not in shown else f"[[{value}]]"
     return value or HOLE
 
@@ -158,24 +158,35 @@ def _without_rule(name: str, is_alone: bool) -> str:
     return HOLE
 
 
-def _value(values: list[str], number: int) -> str:
-    at = number - 1 if number > 0 else number
-    return values[at] if -len(values) <= at < len(values) else ""
+def _value(values: list[str], named: dict[str, str], keys: tuple[Key, ...]) -> str:
+    """The first of the parameters ``keys`` that is not empty."""
+    for key in keys:
+        if isinstance(key, str):
+            found = named.get(key, "")
+        else:
+            at = key - 1 if key > 0 else key
+            found = values[at] if -len(values) <= at < len(values) else ""
+        if found:
+            return found
+    return ""
 
 
-def _positional(text: str) -> list[str]:
-    """The parameters that have no name but a number, as ``|5|`` or ``|1=5|``, in their order."""
+def _arguments(text: str) -> tuple[list[str], dict[str, str]]:
+    """The parameters that have no name but a number, as ``|5|`` or ``|1=5|``, in their order; and the named ones."""
     values: list[str] = []
     numbered: dict[int, str] = {}
+    named: dict[str, str] = {}
     for part in _parameters(text):
         name = _NAMED.match(part)
         if name is None:
             values.append(part.strip())
         elif name[1].strip() in _NUMBERS:
             numbered[int(name[1])] = part[name.end() :].strip()
+        else:
+            named[name[1].strip()] = part[name.end() :].strip()
     for number, value in sorted(numbered.items()):
         values[number - 1 : number] = [value]
-    return values
+    return values, named
 
 
 def _parameters(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote
 
-MEDIA, CATEGORY, FILE, ARTICLE = -2, 14, 6, 0
+MEDIA, ARTICLE, FILE, TEMPLATE, CATEGORY = -2, 0, 6, 10, 14
 
 #: Names that every wiki understands beside its own.
 CANONICAL_NAMESPACES = {

@@ -43,7 +43,7 @@ class Renderer:
         self._min_links = min_links
         self._tables = table_cells if with_cells else drop_tables
         self._max_steps = max_steps
-        self._inline = InlineTemplates(site.language, inline)
+        self._inline = InlineTemplates(site, inline)
         self._links = Links(site)
         self._disambiguation = disambiguation_words(site.language)
         self._file = markup.file_link(site)
