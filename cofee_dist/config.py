@@ -60,6 +60,10 @@ class InlineTemplate(Tree):
         return tuple(parameter for parameter in given if parameter != 0)
 
 
+#: A namespace's key, or its name in small letters (``corpus.titles.CANONICAL_NAMESPACES``).
+Namespace = int | Literal["media", "talk", "user", "project", "file", "template", "help", "category", "portal"]
+
+
 class Corpus(Tree):
     """From dump to D_g, and from texts to the sentences of D_s where ``labels.source`` is ``text``.
 
@@ -70,9 +74,10 @@ class Corpus(Tree):
     commas or spaces. ``sentence_splitter`` is BlingFire, or for zh, ja and their like the full stops themselves.
     Tables are skipped, or each of their cells is a paragraph. ``disambiguation_templates`` are added to those by which
     disambiguation pages are known (``corpus.disambiguation``), ``inline_templates`` to those that carry running text
-    (``corpus.inline_templates``). ``max_quarantined_share`` is that of pages which cannot be read, and that of the
-    dumps' bytes which are damaged. A page of more XML than ``max_page_bytes``, or that takes more than
-    ``max_page_steps`` to render (see ``corpus.budget``), is not read.
+    (``corpus.inline_templates``), ``namespace_aliases`` to the names of namespaces: ``{Kuva: file}``.
+    ``max_quarantined_share`` is that of pages which cannot be read, and that of the dumps' bytes which are damaged. A
+    page of more XML than ``max_page_bytes``, or that takes more than ``max_page_steps`` to render (see
+    ``corpus.budget``), is not read.
     """
 
     dumps: tuple[str, ...] = ()
@@ -85,6 +90,7 @@ class Corpus(Tree):
     max_page_bytes: Positive = 16 * 2**20
     max_page_steps: Positive = 2**28
     inline_templates: dict[str, InlineTemplate] = Field(default_factory=dict)
+    namespace_aliases: dict[str, Namespace] = Field(default_factory=dict)
     tables: Literal["skip", "cells"] = "skip"
     disambiguation_pages: Literal["skip", "keep"] = "skip"
     disambiguation_templates: tuple[str, ...] = ()
@@ -92,6 +98,13 @@ class Corpus(Tree):
     sentence_splitter: Literal["auto", "blingfire", "full_stops"] = "auto"
     sentence_length_unit: Literal["auto", "words", "characters"] = "auto"
     split_bytes: Positive = 4 * 2**20
+
+    @field_validator("namespace_aliases", mode="before")
+    @classmethod
+    def _in_small_letters(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: key.lower() if isinstance(key, str) else key for name, key in given.items()}
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what is in a corpus, beside what is in the files."""

@@ -7,7 +7,8 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from cofee_dist.corpus.literals import BARRIER, restore
-from cofee_dist.corpus.titles import SiteInfo, Titles, link_trail, pipe_trick
+from cofee_dist.corpus.titles import SiteInfo, Titles, pipe_trick
+from cofee_dist.corpus.wiki_languages import wiki_language
 
 #: Target and label, which is None without a bar.
 _LINK_BODY = r"\[\[([^\[\]|{}<>\n]++)(?:\|([^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+))?\]\]"
@@ -35,8 +36,7 @@ class Links:
 
     def __init__(self, site: SiteInfo) -> None:
         self._titles = Titles(site)
-        trail = link_trail(site.language)
-        self._link = re.compile(_LINK_BODY + (f"([{trail}]*+)" if trail else "()"))
+        self._link = re.compile(f"{_LINK_BODY}({wiki_language(site.language).trail})")
         self._short_target = lru_cache(maxsize=2**16)(self._named)
 
     def with_anchors(self, text: str, offset: int) -> tuple[str, list[Anchor]]:

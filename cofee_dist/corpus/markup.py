@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from cofee_dist.corpus.literals import BARRIER, HOLE, shield
-from cofee_dist.corpus.titles import CATEGORY, FILE, MEDIA, SiteInfo
 
 _DROPPED_TAGS = (
     "ref|references|math|chem|ce|gallery|timeline|score|syntaxhighlight|source|hiero|imagemap|templatedata|graph"
@@ -36,7 +35,6 @@ _EXTERNAL = re.compile(
     r"|//)[^\s\]\[]*+ *+((?:[^\[\]\n]{1,500}+|\[\[[^\[\]\n]{1,500}+\]\]|\[){0,100}+)\]",
     re.IGNORECASE,
 )
-_BRACKETS = re.compile(r"\[\[|\]\]")
 _VARIANT = re.compile(r"-\{([^{}]*+)\}-")
 _VARIANT_LANGUAGES = frozenset(
     ("zh", "zh-yue", "yue", "gan", "wuu", "sr", "sh", "kk", "ku", "uz", "iu", "shi", "tg", "crh", "ban")
@@ -96,65 +94,6 @@ def _whole_line(text: str, least: int, start: int, end: int) -> tuple[int, int]:
     if begins and line_end < len(text) and text[line_end] == "\n":
         return line_start, line_end + 1
     return start, end
-
-
-def file_link(site: SiteInfo) -> re.Pattern[str]:
-    """What opens a link to a file, by all its names in this wiki."""
-    names = sorted(name for name, key in site.namespaces.items() if key in (FILE, MEDIA))
-    spaced = "|".join(re.escape(name).replace(r"\ ", "[ _]+") for name in names)
-    return re.compile(rf"\[\[[ _]*(?i:{spaced})[ _]*:")
-
-
-def category_link(site: SiteInfo) -> re.Pattern[str]:
-    """A line that holds nothing but a category, which leaves no empty line."""
-    names = sorted(name for name, key in site.namespaces.items() if key == CATEGORY)
-    spaced = "|".join(re.escape(name).replace(r"\ ", "[ _]+") for name in names)
-    return re.compile(rf"\[\[[ _]*(?i:{spaced})[ _]*:[^\[\]\n]*+\]\]")
-
-
-def drop_files(text: str, opening: re.Pattern[str]) -> str:
-    """Without links to files and their captions, whose links may be nested; an unclosed one ends with its line."""
-    first = opening.search(text)
-    if first is None:
-        return text
-    parts: list[str] = []
-    at = 0
-    ends: dict[int, int] | None = None
-    while first is not None:
-        start = first.start()
-        end = _balanced(text, start) if ends is None else ends.get(start, -1)
-        if end < 0:
-            # From here on, looking for each link's end on its own could take quadratic time.
-            ends = _link_ends(text, start) if ends is None else ends
-            line_end = text.find("\n", start)
-            end = line_end if line_end >= 0 else len(text)
-        parts += (text[at:start], HOLE)
-        at = end
-        first = opening.search(text, at)
-    parts.append(text[at:])
-    return "".join(parts)
-
-
-def _balanced(text: str, at: int) -> int:
-    """Where the link that begins at ``at`` ends, or -1."""
-    depth = 0
-    for token in _BRACKETS.finditer(text, at):
-        depth += 1 if token[0] == "[[" else -1
-        if not depth:
-            return token.end()
-    return -1
-
-
-def _link_ends(text: str, at: int) -> dict[int, int]:
-    """Where each link that begins after ``at`` ends, brackets paired inside out."""
-    ends: dict[int, int] = {}
-    stack: list[int] = []
-    for token in _BRACKETS.finditer(text, at):
-        if token[0] == "[[":
-            stack.append(token.start())
-        elif stack:
-            ends[stack.pop()] = token.end()
-    return ends
 
 
 def choose_variants(text: str, language: str) -> str:

@@ -1,11 +1,14 @@
-"""Titles as MediaWiki writes them, what a link's target names, and how far a link's surface reaches."""
+"""Titles as MediaWiki writes them, and what a link's target names."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from urllib.parse import unquote
+
+from cofee_dist.corpus.wiki_languages import wiki_language
 
 MEDIA, ARTICLE, FILE, TEMPLATE, CATEGORY = -2, 0, 6, 10, 14
 
@@ -41,24 +44,6 @@ CANONICAL_NAMESPACES = {
     "module": 828,
     "module talk": 829,
 }
-
-#: Aliases that dumps do not list: siteinfo has only a namespace's main name.
-FILE_ALIASES = {
-    "bg": ("картинка",),
-    "de": ("bild",),
-    "es": ("imagen",),
-    "fr": ("image", "fichier"),
-    "it": ("immagine",),
-    "nl": ("afbeelding",),
-    "pl": ("grafika",),
-    "pt": ("imagem", "ficheiro"),
-    "ru": ("изображение",),
-    "sv": ("bild",),
-    "uk": ("зображення",),
-    "zh": ("文件", "档案", "檔案", "图像", "圖像"),
-    "ja": ("画像", "ファイル"),
-}
-CATEGORY_ALIASES = {"zh": ("分类", "分類"), "uk": ("категорія", "категория")}
 
 #: What a redirect begins with behind ``#``, in each language: for old dumps, which do not mark redirects.
 _REDIRECT_WORDS = """
@@ -98,12 +83,6 @@ _PROJECT_CODES = """
 """
 INTERWIKI_PREFIXES = frozenset(_PROJECT_CODES.split())
 
-#: Letters that join a link from the right (``[[bus]]es``), as MediaWiki's message files give them.
-_LINK_TRAILS = {"en": "a-z", "ko": "a-z", "simple": "a-z"} | dict.fromkeys(
-    ("zh", "ja", "th", "lo", "km", "my", "bo", "gan", "wuu", "yue", "zh-yue", "lzh", "zh-classical"), ""
-)
-_OTHER_TRAIL = "a-zß-öø-ɏͰ-ϿЀ-ԯա-ևა-ჿא-תء-يḀ-ỿ"
-
 _SPACES = re.compile(r"[ _\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e]")
 _ILLEGAL = re.compile(r"[\x00-\x1f\x7f<>\[\]{}|\ufffd]")
@@ -129,12 +108,17 @@ class SiteInfo:
 
 
 def site_info(language: str, dbname: str = "", names: dict[str, int] | None = None, case: str = "") -> SiteInfo:
-    """Site information with the canonical names and known aliases added to the dump's own."""
-    namespaces = dict(CANONICAL_NAMESPACES)
-    namespaces.update((alias, FILE) for alias in FILE_ALIASES.get(language, ()))
-    namespaces.update((alias, CATEGORY) for alias in CATEGORY_ALIASES.get(language, ()))
+    """Site information with the canonical names and the language's added to the dump's own."""
+    namespaces = CANONICAL_NAMESPACES | dict(wiki_language(language).namespaces)
     namespaces.update({name.casefold(): key for name, key in (names or {}).items() if name})
     return SiteInfo(language, dbname, namespaces, case or "first-letter")
+
+
+def with_aliases(site: SiteInfo, aliases: Mapping[str, int | str]) -> SiteInfo:
+    """The site with more names of namespaces, each told by its key or by its canonical name in small letters."""
+    more = {_SPACES.sub(" ", name).strip().casefold(): key for name, key in aliases.items()}
+    keys = {name: CANONICAL_NAMESPACES[key] if isinstance(key, str) else key for name, key in more.items()}
+    return replace(site, namespaces=site.namespaces | keys) if keys else site
 
 
 class Target(NamedTuple):
@@ -214,8 +198,3 @@ def pipe_trick(target: str) -> str:
     if without == name:
         without = re.split(r"[,，،]", name, maxsplit=1)[0]
     return (without or name).strip()
-
-
-def link_trail(language: str) -> str:
-    """The letters of a link's trail as the inside of a character class; empty where the language has none."""
-    return _LINK_TRAILS.get(language, _LINK_TRAILS.get(language.partition("-")[0], _OTHER_TRAIL))

@@ -75,6 +75,46 @@ HEAD = """<mediawiki xml:lang="ltg"><siteinfo><dbname>ltgwiki</dbname><case>firs
 <namespace key="2">Lītuotuojs</namespace><namespace key="0" /></namespaces></siteinfo>"""
 
 
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [("ar", "صورة"), ("fa", "تصویر"), ("he", "תמונה"), ("ko", "그림"), ("vi", "Hình"), ("tr", "Resim"), ("hu", "Kép"),
+     ("fi", "Kuva"), ("ca", "Imatge"), ("no", "Bilde"), ("da", "Billede"), ("id", "Gambar"), ("sr", "Slika"),
+     ("sr", "Слика"), ("bg", "Картинка"), ("de", "Bild"), ("es", "Imagen"), ("it", "Immagine"), ("nl", "Afbeelding"),
+     ("pl", "Grafika"), ("pt", "Imagem"), ("ru", "Изображение"), ("uk", "Зображення"), ("zh", "圖像"), ("ja", "画像"),
+     ("ltg", "Fails"), ("simple", "Image"), ("xx", "Image")],
+)  # fmt: skip
+def test_old_names_of_files(language: str, name: str) -> None:
+    assert shown(f"[[{name}:x|thumb|a [[b]]]][[{name.lower()} : y.jpg]][[c]]", language)[0] == "c"
+
+
+@pytest.mark.parametrize(
+    ("language", "link"),
+    [("de", "Benutzerin:A"), ("de", "Diskussion:A"), ("uk", "Категория:A"), ("ru", "Шаблон:A"), ("he", "שיחה:A")],
+)
+def test_old_names_of_other_namespaces(language: str, link: str) -> None:
+    assert shown(f"[[:{link}|a]]", language) == ("a", [])
+
+
+def test_a_file_of_an_unknown_namespace_is_known_by_its_type() -> None:
+    text = "[[Kuva:x.jpg|thumb|a [[b]]]] [[Бейне : y.z.OGV |c]] [[Star Trek: d.png]] [[E.png|e]] [[:Kuva:f.gif|f]]"
+    assert shown(text)[0] == "Star Trek: d.png e f"
+    assert shown("[[User:A/b.png|c]] [[commons:File:d.jpg|d]] [[A: b|c.png|d]]")[0] == "c d c.png|d"
+
+
+def test_a_user_names_namespaces() -> None:
+    wikitext = "[[Kuva:a|b]] [[Luokka:C]] [[Oma sivu:D|d]] [[e]]"
+    page = Page(1, 1, 0, "P", None, wikitext)
+    for aliases, text in [
+        ({}, "b Luokka:C d e"),
+        ({"kuva": "file", "Luokka": "Category", "oma_sivu": 2}, "d e"),
+    ]:
+        config = Corpus.model_validate({"namespace_aliases": aliases})
+        found = ArticleReader(site_info("en"), SentenceRules("en", 1, 1, 99), config).read(page).sentences
+        assert [(one.text, len(one.anchors)) for one in found] == [(text, 1 if aliases else 4)]
+    with pytest.raises(ValueError, match="namespace_aliases"):
+        Corpus.model_validate({"namespace_aliases": {"Kuva": "pictures"}})
+
+
 def test_names_of_namespaces_come_from_the_dump_itself(tmp_path: Path) -> None:
     path = tmp_path / "d.xml"
     path.write_text(HEAD + "</mediawiki>", "utf-8")
@@ -114,9 +154,19 @@ def test_redirects_are_followed_to_the_end_of_a_chain_and_not_into_a_loop(steps:
 @pytest.mark.parametrize(
     ("language", "wikitext", "surface"),
     [("en", "[[bus]]es", "buses"), ("en", "[[bus]]és", "bus"), ("de", "[[Haus]]ärzte", "Hausärzte"),
-     ("fr", "[[maison]]née", "maisonnée"), ("ru", "[[город]]ами", "городами"), ("bg", "[[София]]та", "Софията"),
-     ("ltg", "[[Reiga]]ys", "Reigays"), ("he", "[[עיר]]ים", "עירים"), ("zh", "[[北京]]市", "北京"),
-     ("ja", "[[a]]b", "a"), ("en", "[[bus]]''es''", "bus"),
+     ("de", "[[Haus]]Ä", "Haus"), ("fr", "[[maison]]née", "maisonnée"), ("fr", "[[maison]]Éa", "maisonÉa"),
+     ("ru", "[[город]]ами", "городами"), ("ru", "[[Город]]А", "Город"), ("ru", "[[город]]і", "город"),
+     ("uk", "[[місто]]ї", "містої"), ("uk", "«[[Київ]]»", "Київ"), ("bg", "[[София]]та", "Софията"),
+     ("pl", "[[Łódź]]ą", "Łódźą"), ("pl", "[[Łódź]]é", "Łódź"), ("cs", "[[Praha]]ů", "Prahaů"),
+     ("ca", "[[casa]]l·la", "casal·la"), ("ca", "[[casa]]'l", "casa'l"), ("ca", "[[casa]]''l''", "casa"),
+     ("it", "[[città]]ñ", "città"), ("es", "[[niño]]ñs", "niñoñs"), ("tr", "[[İzmir]]ğı", "İzmirğı"),
+     ("ar", "[[مدينة]]ات", "مدينةات"), ("ar", "[[مدينة]]پ", "مدينة"), ("fa", "[[شهر]]ها", "شهرها"),
+     ("fa", "[[شهر]]\u200cها", "شهر\u200cها"), ("fa", "[[شهر]]abc", "شهر"), ("ur", "[[شہر]]وں", "شہروں"),
+     ("he", "[[עיר]]ים", "עירים"), ("ka", "[[თბილისი]]ს", "თბილისის"), ("el", "[[πόλη]]ς", "πόλης"),
+     ("hi", "[[नगर]]ों", "नगरों"), ("is", "[[Ísland]]s–", "Íslands"), ("no", "[[by]]ær", "byær"), ("nb", "[[by]]ö", "by"),
+     ("ltg", "[[Reiga]]ys", "Reigays"), ("simple", "[[bus]]es", "buses"), ("xx", "[[bus]]es", "buses"),
+     ("zh", "[[北京]]市", "北京"), ("zh", "[[a]]b", "a"), ("gan", "[[a]]b", "a"), ("ja", "[[a]]b", "ab"),
+     ("ja", "[[東京]]都", "東京"), ("ko", "[[서울]]은", "서울"), ("en", "[[bus]]''es''", "bus"),
      ("en", "[[bus]]<nowiki/>es", "bus"), ("en", "[[bus]]{{x}}es", "bus")],
 )  # fmt: skip
 def test_link_trails_by_language(language: str, wikitext: str, surface: str) -> None:
