@@ -10,7 +10,8 @@ from cofee_dist.corpus.titles import CATEGORY, FILE, INTERWIKI_PREFIXES, MEDIA, 
 
 _BRACKETS = re.compile(r"\[\[|\]\]")
 _TYPE = r"\.(?i:jpe?g|png|svg|gif|tiff?|web[mp]|xcf|og[agv]|opus|mp[34]|mpe?g|wav|flac|midi?|pdf|djvu|stl)[ _]*+\|"
-_NAME_OF_FILE = re.compile(_TYPE)
+#: There are fewer bars than full stops: this is found, or not, in half the time.
+_MAYBE_FILE = re.compile(r"\|(?:(?<=\.\w{3}\|)|(?<=\.\w{4}\|)|(?<=[ _]\|))")
 
 
 class FileLinks:
@@ -29,7 +30,7 @@ class FileLinks:
     def drop(self, text: str) -> str:
         """Without these links and their captions, whose links may be nested; an unclosed one ends with its line."""
         text = _without(text, self._known)
-        return _without(text, self._unknown) if _NAME_OF_FILE.search(text) else text
+        return _without(text, self._unknown) if _MAYBE_FILE.search(text) else text
 
 
 def category_link(site: SiteInfo) -> re.Pattern[str]:

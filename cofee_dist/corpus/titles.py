@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+from unicodedata import is_normalized, normalize
 from urllib.parse import unquote
 
 from cofee_dist.corpus.wiki_languages import wiki_language
@@ -85,12 +86,17 @@ INTERWIKI_PREFIXES = frozenset(_PROJECT_CODES.split())
 
 _SPACES = re.compile(r"[ _\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e]")
-_ILLEGAL = re.compile(r"[\x00-\x1f\x7f<>\[\]{}|\ufffd]")
+#: Beside signs of markup: what would be a path or a signature.
+_PATH = r"(?:^|/)\.\.?(?:/|\Z)|~~~"
+_ILLEGAL = re.compile(rf"[\x00-\x1f\x7f<>\[\]{{}}|\ufffd]|{_PATH}")
 _MAX_TITLE_BYTES = 255
 #: Most targets: words with single spaces, and nothing in them that means anything.
 _PLAIN_WORD = r"[^ _:#%<>\[\]{}|\x00-\x1f\x7f\u00a0\u1680\u180e\u2000-\u206f\u3000\ufffd]++"
 _PLAIN_TITLE = re.compile(f"{_PLAIN_WORD}(?: {_PLAIN_WORD})*+")
 _MAX_UTF8_BYTES = 4
+#: Of these no title begins with the capital that Unicode has for them (``$wgOverrideUcfirstCharacters``).
+_GEORGIAN = range(0x10D0, 0x1100)
+_WITH_DOTTED_I = frozenset(("tr", "az", "kaa", "gag"))
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,8 @@ class Titles:
 
     def __init__(self, site: SiteInfo) -> None:
         self.site = site
+        self._has_capitals = site.case == "first-letter"
+        self._capital_i = "İ" if site.language in _WITH_DOTTED_I else "I"
 
     def parse(self, raw: str) -> Target:
         """What ``raw``, the part of a link before its pipe, names; an empty title where it names nothing."""
@@ -166,28 +174,33 @@ class Titles:
 
     def plain(self, raw: str) -> str | None:
         """The title that ``parse`` gives for a target with nothing special in it, as most are; None for any other."""
-        if len(raw) <= _MAX_TITLE_BYTES // _MAX_UTF8_BYTES and _PLAIN_TITLE.fullmatch(raw):
-            return self._first_letter(raw)
-        return None
+        if len(raw) > _MAX_TITLE_BYTES // _MAX_UTF8_BYTES or not _PLAIN_TITLE.fullmatch(raw) or _ILLEGAL.search(raw):
+            return None
+        return self._first_letter(raw) if raw.isascii() or is_normalized("NFC", raw) else None
 
     def article(self, title: str) -> str:
         """A page's title in the form in which anchors name it."""
         return self._title(_SPACES.sub(" ", title).strip())
 
     def _title(self, text: str) -> str:
-        text = text.partition("#")[0].rstrip()
+        text = text.partition("#")[0]
         if not text.isascii():
-            text = _DIRECTION_MARKS.sub("", text)
+            text = normalize("NFC", _DIRECTION_MARKS.sub("", text))
+        text = text.rstrip()
         if _ILLEGAL.search(text) or len(text.encode("utf-8", "replace")) > _MAX_TITLE_BYTES:
             return ""
         return self._first_letter(text)
 
     def _first_letter(self, text: str) -> str:
-        if self.site.case != "first-letter":
+        if not self._has_capitals:
             return text
-        capital = text[:1].upper()
+        first = text[:1]
+        if first == "i":
+            return self._capital_i + text[1:]
         # MediaWiki changes one letter to one letter: ß stays.
-        return capital + text[1:] if len(capital) == 1 else text
+        if len(capital := first.upper()) != 1 or ord(first) in _GEORGIAN:
+            return text
+        return capital + text[1:]
 
 
 def pipe_trick(target: str) -> str:

@@ -217,6 +217,10 @@ def test_labels_of_external_links_hold_links() -> None:
     assert shown(text) == ('"T" (at c, 20 March) d e f [1] g', [("c", "A, B"), ("d", "D")])
 
 
+def test_a_title_made_of_entities_is_composed() -> None:
+    assert shown("[[cafe&#769;|c]] [[cafe\u0301|d]]")[1] == [("c", "Café"), ("d", "Café")]
+
+
 def test_titles_are_normalised_as_mediawiki_does() -> None:
     titles = Titles(site_info("en"))
     raws = ["paris_(france)", " :Paris (France) ", "Paris__(France)#x", "Paris%20(France)", "paris\u00a0(France)\u200e"]

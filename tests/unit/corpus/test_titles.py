@@ -34,6 +34,26 @@ TITLES = Titles(site_info("en"))
         ("#a", ""),
         (" : ", ""),
         ("Star Wars: A", "Star Wars: A"),
+        ("თბილისი", "თბილისი"),
+        ("ⴀა", "Ⴀა"),
+        ("cafe\u0301", "Café"),
+        ("e\u0301lan", "Élan"),
+        ("E\u0301 (a:b)", "É (a:b)"),
+        ("가", "가"),
+        (".", ""),
+        ("..", ""),
+        ("./x", ""),
+        ("../x", ""),
+        ("a/./b", ""),
+        ("a/../b", ""),
+        ("a/..", ""),
+        ("./#x", ""),
+        ("a~~~b", ""),
+        ("...", "..."),
+        (".net", ".net"),
+        ("a./b", "A./b"),
+        ("a/.b", "A/.b"),
+        ("~~", "~~"),
     ],
 )
 def test_titles(raw: str, title: str) -> None:
@@ -61,6 +81,17 @@ def test_titles(raw: str, title: str) -> None:
 def test_prefixes(raw: str, article: bool, hidden: bool) -> None:
     target = TITLES.parse(raw)
     assert (target.is_article, target.is_hidden) == (article, hidden)
+
+
+@pytest.mark.parametrize(
+    ("language", "raw", "title"),
+    [("tr", "istanbul", "İstanbul"), ("tr", "ısparta", "Isparta"), ("az", "i", "İ"), ("kaa", "i_a#b", "İ a"),
+     ("de", "istanbul", "Istanbul"), ("ka", "ა_ბ#გ", "ა ბ"), ("el", "ά", "Ά")],
+)  # fmt: skip
+def test_capitals_by_language(language: str, raw: str, title: str) -> None:
+    titles = Titles(site_info(language))
+    assert titles.parse(raw).title == title
+    assert titles.plain(raw) in (title, None)
 
 
 @given(st.text(max_size=40))
