@@ -10,8 +10,11 @@ from cofee_dist.corpus.literals import BARRIER, restore
 from cofee_dist.corpus.titles import SiteInfo, Titles, pipe_trick
 from cofee_dist.corpus.wiki_languages import wiki_language
 
-#: Target and label, which is None without a bar.
-_LINK_BODY = r"\[\[([^\[\]|{}<>\n]++)(?:\|([^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+))?\]\]"
+#: Target and label, which is None without a bar. Of ``]]]`` the first belongs to a label that holds a ``[``.
+_LINK_BODY = (
+    r"\[\[([^\[\]|{}<>\n]++)(?:\|([^\[\]]*+(?:\](?!\])[^\[\]]*+)*+"
+    r"(?:\[(?!\[)[^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+(?:\](?=\]\]))?+)?+))?\]\]"
+)
 _PIECES = 4  # that a link gives when a text is split at links: target, label, trail, the text behind it
 _MAX_KEPT_TARGET = 512
 #: What stands in for nothing: brackets of links that were not well formed, and barriers.

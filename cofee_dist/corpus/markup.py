@@ -29,6 +29,15 @@ _INLINE_TAG = re.compile(
 
 _QUOTES = re.compile(r"''+")
 _MAGIC = re.compile(r"__[^\W\d_]{2,32}(?:_[^\W\d_]{1,32}){0,3}__")
+#: Switches of which the case does not matter. Of others, in all languages, those in capitals count.
+_SWITCHES = frozenset(
+    ("toc", "notoc", "forcetoc", "noeditsection", "nogallery", "notitleconvert", "notc", "nocontentconvert", "nocc")
+)
+#: In capitals too, but of C, PHP, Perl and Ruby.
+_CONSTANTS = frozenset(
+    ("LINE", "FILE", "DATE", "TIME", "COUNTER", "FUNCTION", "FUNC", "CLASS", "DIR", "METHOD", "NAMESPACE", "TRAIT",
+     "DATA", "END", "PACKAGE", "SUB", "STDC", "VERSION", "ENCODING")
+)  # fmt: skip
 #: A label may hold links. The bounds on both keep the time linear where none is closed.
 _EXTERNAL = re.compile(
     r"\[(?=[a-z/])(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):"
@@ -39,6 +48,10 @@ _VARIANT = re.compile(r"-\{([^{}]*+)\}-")
 _VARIANT_LANGUAGES = frozenset(
     ("zh", "zh-yue", "yue", "gan", "wuu", "sr", "sh", "kk", "ku", "uz", "iu", "shi", "tg", "crh", "ban")
 )
+_VARIANT_NAME = re.compile(rf"(?:{'|'.join(sorted(_VARIANT_LANGUAGES))})(?:-[a-z]{{2,8}})?")
+#: A semicolon ends a rule where another one follows, or none (``ConverterRule``); one of an entity does not.
+_RULE_END = re.compile(rf";\s*(?=(?i:{_VARIANT_NAME.pattern})\s*:|[^;]*?=>\s*(?i:{_VARIANT_NAME.pattern})\s*:|\s*\Z)")
+_ENTITY_END = re.compile(r"(&[#a-zA-Z0-9]{1,32});")
 _PREFERRED_VARIANTS = ("zh-hans", "zh-cn", "zh", "sr-ec", "sr-cyrl", "kk-cyrl", "ku-latn", "uz-latn", "tg-cyrl")
 
 _LOOSE = " ,;:、，；"
@@ -109,16 +122,17 @@ def _variant(markup: re.Match[str]) -> str:
         flags, body = "", flags
     if {flag.strip() for flag in flags.split(";")} & {"H", "T", "-", "N"}:
         return ""
-    variants = {}
-    for rule in body.split(";"):
-        name, colon, value = rule.partition(":")
-        if colon:
-            variants[name.rpartition("=>")[2].strip().lower()] = value.strip()
+    variants: dict[str, str] = {}
+    for rule in _RULE_END.split(_ENTITY_END.sub("\\1\x01", body)):
+        name, colon, value = rule.replace("\x01", ";").partition(":")
+        if not colon:
+            continue
+        name = name.rpartition("=>")[2].strip().lower()
+        if not _VARIANT_NAME.fullmatch(name):
+            return body
+        variants[name] = value.strip()
     chosen = next((variants[name] for name in _PREFERRED_VARIANTS if variants.get(name)), None)
-    if chosen is not None:
-        return chosen
-    known = [value for name, value in variants.items() if re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)?", name) and value]
-    return known[0] if known else body
+    return chosen or next(filter(None, variants.values()), body)
 
 
 def drop_tags(text: str) -> str:
@@ -130,9 +144,13 @@ def drop_tags(text: str) -> str:
 
 def drop_switches(text: str) -> str:
     """Without behaviour switches such as ``__NOTOC__``."""
-    if "__" not in text:
-        return text
-    return _MAGIC.sub(lambda word: word[0] if word[0] != word[0].upper() else "", text)
+    return _MAGIC.sub(_switch, text) if "__" in text else text
+
+
+def _switch(word: re.Match[str]) -> str:
+    name = word[0].strip("_")
+    is_switch = name.lower() in _SWITCHES or (name == name.upper() and name not in _CONSTANTS)
+    return "" if is_switch else word[0]
 
 
 def drop_addresses(text: str) -> str:

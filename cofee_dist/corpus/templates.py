@@ -52,6 +52,10 @@ _UNITS = {
     "C": "°C",
     "F": "°F",
 }
+#: What stands between the numbers of {{convert}}, as it is shown.
+_RANGES = {word: f" {word} " for word in ("to", "and", "or", "by", "x", "×", "±")}
+_RANGES |= {"to(-)": " to ", "and(-)": " and ", "+/-": " ± ", "-": "–", "–": "–"}
+_NUMBER = re.compile(r"[-−+]?[\d.]")
 _NAMED = re.compile(r"\s*+([\w .-]*+)=")
 _LINK_OR_BAR = re.compile(r"\[\[|\]\]|\|")
 _NUMBER_FORMAT = "formatnum:"
@@ -204,9 +208,18 @@ def _parameters(text: str) -> list[str]:
 
 
 def _converted(values: list[str]) -> str:
-    """``{{convert|5|km|mi}}`` as "5 km", ``{{convert|5|to|6|km}}`` as "5 to 6 km"."""
-    if len(values) >= 4 and values[1] in ("to", "-", "–", "and", "or", "by", "x"):
-        return f"{values[0]} {values[1]} {values[2]} {_UNITS.get(values[3], values[3])}"
-    if len(values) >= 2:
-        return f"{values[0]} {_UNITS.get(values[1], values[1])}"
-    return values[0] if values and values[0] else HOLE
+    """``{{convert|5|km|mi}}`` as "5 km"; more numbers: ``5|to|6|km`` as "5 to 6 km", ``5|ft|10|in`` as "5 ft 10 in"."""
+    if not values or not values[0]:
+        return HOLE
+    shown, at = values[0], 1
+    while at + 1 < len(values) and values[at] in _RANGES:
+        shown += _RANGES[values[at]] + values[at + 1]
+        at += 2
+    if at < len(values):
+        shown += f" {_UNITS.get(values[at], values[at])}"
+        at += 1
+    # A number with a unit behind it goes on; a number alone is the precision.
+    while at + 1 < len(values) and _NUMBER.match(values[at]) and not _NUMBER.match(values[at + 1]):
+        shown += f" {values[at]} {_UNITS.get(values[at + 1], values[at + 1])}"
+        at += 2
+    return shown

@@ -94,6 +94,8 @@ _MAX_TITLE_BYTES = 255
 _PLAIN_WORD = r"[^ _:#%<>\[\]{}|\x00-\x1f\x7f\u00a0\u1680\u180e\u2000-\u206f\u3000\ufffd]++"
 _PLAIN_TITLE = re.compile(f"{_PLAIN_WORD}(?: {_PLAIN_WORD})*+")
 _MAX_UTF8_BYTES = 4
+_COMMA = re.compile(r"(?:, |，|، )(?=.)")
+_COMMA_AFTER_PARENTHESIS = re.compile(rf"\){_COMMA.pattern}")
 #: Of these no title begins with the capital that Unicode has for them (``$wgOverrideUcfirstCharacters``).
 _GEORGIAN = range(0x10D0, 0x1100)
 _WITH_DOTTED_I = frozenset(("tr", "az", "kaa", "gag"))
@@ -152,6 +154,9 @@ class Titles:
     def __init__(self, site: SiteInfo) -> None:
         self.site = site
         self._has_capitals = site.case == "first-letter"
+        # What other wikis call this one: its name in the database tells nowiki from nb, simplewiki from en.
+        own = site.dbname.removesuffix("wiki") if site.dbname.endswith("wiki") else site.language
+        self._own_prefix = own.replace("_", "-")
         self._capital_i = "İ" if site.language in _WITH_DOTTED_I else "I"
 
     def parse(self, raw: str) -> Target:
@@ -164,6 +169,9 @@ class Titles:
             text = text[1:].lstrip()
         namespace, prefix = ARTICLE, ""
         head, colon, tail = text.partition(":")
+        if colon and head.strip().casefold() == self._own_prefix:
+            text = tail.lstrip().removeprefix(":").lstrip()
+            head, colon, tail = text.partition(":")
         if colon:
             name = head.strip().casefold()
             if name in self.site.namespaces:
@@ -204,10 +212,17 @@ class Titles:
 
 
 def pipe_trick(target: str) -> str:
-    """The surface of ``[[target|]]``: without namespace, a final parenthesis, or what follows a comma."""
-    _, colon, tail = target.partition(":")
-    name = tail if colon and tail else target
-    without = re.sub(r"\s*[(（][^()（）]*[)）]\s*$", "", name)
-    if without == name:
-        without = re.split(r"[,，،]", name, maxsplit=1)[0]
-    return (without or name).strip()
+    """The surface of ``[[target|]]``: without namespace, a parenthesis, and what follows a comma (``pstPass2``)."""
+    target = target.strip().removeprefix(":")
+    name = (target.partition(":")[2] or target).strip()
+    for opening, closing in ("()", "（）"):
+        at = name.find(opening, 1)
+        if name.endswith(closing) and 0 < at < len(name) - 2:
+            return name[:at].rstrip() or name
+    comma = _COMMA.search(name, 1)
+    if comma is None:
+        return name
+    end, at = comma.start(), name.find("(", 1)
+    if at > 0 and _COMMA_AFTER_PARENTHESIS.search(name, at + 2):
+        end = min(end, at)
+    return name[:end].rstrip() or name

@@ -60,6 +60,19 @@ def test_templates_of_languages(language: str, wikitext: str, text: str, links: 
     assert (document.text, targets(document)) == (text, links)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [("5|ft|10|in|m", "5 ft 10 in"), ("3|x|4|x|5|m", "3 x 4 x 5 m"), ("3|×|4|m|ft", "3 × 4 m"),
+     ("5|+/-|1|km", "5 ± 1 km"),
+     ("5|±|1|km|0", "5 ± 1 km"), ("5|to(-)|6|km", "5 to 6 km"), ("5|and(-)|6|C", "5 and 6 °C"),
+     ("5|-|6|km|mi", "5–6 km"),
+     ("2|by|3|by|4|in|cm", "2 by 3 by 4 in"), ("1|or|2|mi", "1 or 2 mi"), ("12|st|5|lb|kg", "12 st 5 lb"),
+     ("5|km|mi|1", "5 km"), ("5|km|1", "5 km"), ("5|km|0|abbr=on", "5 km"), ("-40|F|C", "-40 °F"), ("5|to", "5 to")],
+)  # fmt: skip
+def test_convert(parameters: str, text: str) -> None:
+    assert render(f"{{{{convert|{parameters}}}}}", site_info("en")).text == text
+
+
 def test_a_table_is_that_of_its_language() -> None:
     assert render("{{unité|5|km}}{{書名|x}}", site_info("en")).text == ""
 

@@ -175,7 +175,21 @@ def test_link_trails_by_language(language: str, wikitext: str, surface: str) -> 
 
 def test_the_pipe_trick() -> None:
     text = "[[Kingston (Jamaica)|]] [[Boston, Lincolnshire|]] [[A (b) (c)|]]"
-    assert [surface for surface, _ in shown(text)[1]] == ["Kingston", "Boston", "A (b)"]
+    assert [surface for surface, _ in shown(text)[1]] == ["Kingston", "Boston", "A"]
+
+
+def test_a_label_that_ends_in_a_bracket() -> None:
+    assert shown('"[[The Beatles|[the Beatles]]] are"') == (
+        '"[the Beatles] are"',
+        [("[the Beatles]", "The Beatles")],
+    )
+    assert shown("[[A|b]]] [[A|x [y] z]] [[[A|c]]] [[A|[b] [c]]]s")[1] == [
+        *[("b", "A"), ("x [y] z", "A"), ("c", "A"), ("[b] [c]s", "A")]
+    ]
+
+
+def test_links_to_the_wiki_itself() -> None:
+    assert shown("[[:en:Foo|f]] [[:en:Bar]] [[:de:Baz|b]]") == ("f en:Bar b", [("f", "Foo"), ("en:Bar", "Bar")])
 
 
 def test_links_to_sections() -> None:
@@ -197,14 +211,24 @@ def test_html_entities() -> None:
     assert shown(text) == ("café AT&T <ref> [[x]] a b &unknown; 😀", [("café", "Café"), ("AT&T", "AT&T")])
 
 
+def test_entities_are_whole_names() -> None:
+    assert shown("&notit; &section; &copy &not; &ampx; &amp;")[0] == "&notit; &section; &copy ¬ &ampx; &"
+
+
 def test_variants_of_chinese_and_others() -> None:
     text = "-{zh-hans:[[计算机]];zh-hant:[[電腦]]}-和-{[[甲]]}--{H|zh-cn:x;zh-tw:y}-"
     assert shown(text, "zh") == ("计算机和甲", [("计算机", "计算机"), ("甲", "甲")])
     assert shown("-{sr-ec:а;sr-el:a}-", "sr")[0] == "а"
+    assert shown("-{zh-hans:a&nbsp;[[b]];zh-hant:c}-", "zh") == ("a b", [("b", "B")])
+    assert shown("-{zh-hans:&#x7532;;zh-hant:x}-", "zh")[0] == "甲"
+    assert shown("-{zh-hans:甲; 乙; zh-hant : x; }-", "zh")[0] == "甲; 乙"
+    assert shown("-{zh-hant:x;A=>zh-cn:B;}-", "zh")[0] == "B"
+    assert shown("-{a: b; c}-", "zh")[0] == "a: b; c"
     assert shown("-{a}-", "en")[0] == "-{a}-"
 
 
 def test_magic_words() -> None:
+    assert shown("__notoc__ a __Toc__b __LINE__ __FILE__ __index__") == ("a b __LINE__ __FILE__ __index__", [])
     assert shown("__NOTOC__ a __TOC__b__KEIN_INHALTSVERZEICHNIS__ __目次非表示__ x__y__z") == ("a b x__y__z", [])
 
 

@@ -94,6 +94,19 @@ def test_capitals_by_language(language: str, raw: str, title: str) -> None:
     assert titles.plain(raw) in (title, None)
 
 
+@pytest.mark.parametrize(
+    ("dbname", "language", "raw", "article", "hidden"),
+    [("", "en", ":en:Foo", True, False), ("", "en", "en:foo", True, False), ("enwiki", "en", "EN : :Foo", True, False),
+     ("", "en", ":en:Talk:Foo", False, False), ("", "en", "en:fr:Foo", False, True), ("", "de", "en:Foo", False, True),
+     ("simplewiki", "en", "en:Foo", False, True), ("simplewiki", "en", "simple:Foo", True, False),
+     ("nowiki", "nb", ":no:Foo", True, False), ("zh_yuewiki", "yue", "zh-yue:Foo", True, False)],
+)  # fmt: skip
+def test_a_wikis_own_prefix(dbname: str, language: str, raw: str, article: bool, hidden: bool) -> None:
+    target = Titles(site_info(language, dbname)).parse(raw)
+    assert (target.is_article, target.is_hidden) == (article, hidden)
+    assert target.title == "Foo"
+
+
 @given(st.text(max_size=40))
 def test_a_title_is_its_own_normal_form(raw: str) -> None:
     title = TITLES.article(raw)
@@ -103,7 +116,10 @@ def test_a_title_is_its_own_normal_form(raw: str) -> None:
 
 @pytest.mark.parametrize(
     ("target", "surface"),
-    [("A (b)", "A"), ("A, b", "A"), ("Help:A (b)", "A"), ("A", "A"), ("(b)", "(b)"), ("甲（乙）", "甲")],
-)
+    [("A (b)", "A"), ("A, b", "A"), ("Help:A (b)", "A"), ("A", "A"), ("(b)", "(b)"), ("甲（乙）", "甲"),
+     ("甲，乙", "甲"), ("1,000 Places", "1,000 Places"), ("Foo (bar), baz", "Foo"),
+     ("A, B (C)", "A, B"), ("A (b) (c)", "A"),
+     ("أ، ب", "أ"), (":en:A, b", "A"), (":A, b", "A"), ("A ()", "A ()"), (" A (b) ", "A"), ("甲、乙", "甲、乙")],
+)  # fmt: skip
 def test_pipe_trick(target: str, surface: str) -> None:
     assert pipe_trick(target) == surface
