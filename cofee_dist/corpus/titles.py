@@ -76,7 +76,7 @@ LANGUAGE_PREFIXES = frozenset(_LANGUAGE_CODES.split())
 
 #: Prefixes of other projects: the link shows its text, but names no article of this wiki.
 _PROJECT_CODES = """
-    b betawikiversity bugzilla c chapter cia commons d dmoz doi foundation google gutenberg iarchive imdbname
+    b betawikiversity bugzilla c chapter cia commons d dmoz doi foundation google gutenberg hdl iarchive imdbname
     imdbtitle incubator ipadic iso639-3 issn m mail mediazilla meta metawiki metawikimedia mw n oeis otrs pmid
     phab phabricator q rfc s sep species ticket toollabs toolserver tools translatewiki usemod v voy w wikia
     wikibooks wikicommons wikidata wikimedia wikimania wikinews wikiquote wikisource wikispecies wikitech
