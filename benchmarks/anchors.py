@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peer_links import RUNNING, SURFACE, PeerLink, peer_links
+from benchmarks.peer_links import RUNNING, SURFACE, PeerLink, peer_links, peer_wiki
 from cofee_dist.corpus.dump import Page, read_pages, read_site, splits
 from cofee_dist.corpus.wikitext import Document, Renderer
 
@@ -123,7 +123,7 @@ def _extra(places: list[str], places_of_target: list[str], true_places: list[str
 def measure(dump: Path, max_pages: int | None = None) -> Result:
     """Compare the articles of a dump; ``max_pages`` takes that many, spread evenly over the dump."""
     site = read_site(dump)
-    renderer = Renderer(site)
+    renderer, wiki = Renderer(site), peer_wiki(dump)
     pages = [page for part in splits(dump, 2**40) for page in read_pages(part, site)]
     articles = [page for page in pages if isinstance(page, Page) and page.namespace == 0 and page.redirect is None]
     result = Result(dump.name)
@@ -131,10 +131,10 @@ def measure(dump: Path, max_pages: int | None = None) -> Result:
         began = time.process_time()
         document = renderer.render(page.text)
         rendered = time.process_time()
-        plain = peer_links(page.text, site, as_mediawiki=False)
+        plain = peer_links(page.text, wiki, as_mediawiki=False)
         result.seconds_ours += rendered - began
         result.seconds_peer += time.process_time() - rendered
-        truth = peer_links(page.text, site)
+        truth = peer_links(page.text, wiki)
         ours = our_links(document)
         result.pages += 1
         result.inexact += inexact_anchors(document)

@@ -30,9 +30,10 @@ _ROUGH = re.compile(r"\[\[([^\[\]|#]+)")
 _NO_ARTICLE = re.compile(
     r"\s*(?::|[a-z]{2,3}:|(?i:file|image|category|media|special|talk|template|wikipedia|wp|fails|kategoreja|kategorija):)"
 )
+_TYPE = re.compile(r"(?<=.)\.\w{3,4}[ _]*$")
 _FIRST_DIGIT, _END = 0xE000, "\ue00a"
 _NUMBER = re.compile(f"([\ue000-\ue009]+){_END}")
-_TAGS = "ref|references|gallery|math|timeline|imagemap|nowiki|pre|code|source|syntaxhighlight|score"
+_TAGS = "ref|references|gallery|math|timeline|imagemap|nowiki|pre|source|syntaxhighlight|score"
 _HIDDEN = re.compile(rf"(?is)<(!--).*?(?:-->|$)|<(?:{_TAGS})\b[^<>]*/>|<(?P<tag>{_TAGS})\b[^<>]*>.*?</(?P=tag)\s*>")
 #: What a pass takes away, by its name.
 _LOST_IN = {
@@ -75,9 +76,11 @@ def ledger(wikitext: str, renderer: Renderer) -> Counter[str]:
 def _marked(wikitext: str) -> tuple[str, int]:
     parts, at, number = [], 0, 0
     for link in rough_links(wikitext):
-        # Before a section, so that the target's prefix and its name stay as they are.
-        parts += (wikitext[at : link.end()], "".join(chr(_FIRST_DIGIT + int(digit)) for digit in str(number)), _END)
-        at, number = link.end(), number + 1
+        # Before a section or a file's type, so that the target's prefix, its name and its type stay as they are.
+        file_type = _TYPE.search(link[1])
+        end = link.start(1) + file_type.start() if file_type else link.end()
+        parts += (wikitext[at:end], "".join(chr(_FIRST_DIGIT + int(digit)) for digit in str(number)), _END)
+        at, number = end, number + 1
     parts.append(wikitext[at:])
     return "".join(parts), number
 

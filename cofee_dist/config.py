@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cofee_dist.config_gazetteer import GazetteerFile
 from cofee_dist.config_language import Language
@@ -30,21 +30,39 @@ class Task(Tree):
     entity_question: str = "Find Entities"
 
 
-class InlineTemplate(Tree):
-    """A template that carries running text: which of its parameters stays (from 1; -1 is the last; 0 drops it).
+Parameter = Annotated[int, Field(ge=-1)] | Annotated[str, Field(min_length=1)]
 
-    ``link`` makes it a link to the article of that name, with the parameter numbered ``shown``, if there is one, as
-    its text. In a config the parameter's number alone will do.
+
+class InlineTemplate(Tree):
+    """A template that carries running text: which of its parameters stays.
+
+    A parameter is a number (from 1; -1 is the last; 0 drops the template), a name, or a list of both, of which the
+    first that is not empty counts: ``[text, quote, 1]``. ``link`` makes it a link to the article of that name, with
+    ``shown`` (0: the same), if there is one, as its text. In a config the parameter alone will do.
     """
 
-    parameter: Annotated[int, Field(ge=-1)] = 1
+    parameter: tuple[Parameter, ...] = (1,)
     link: bool = False
-    shown: Count = 0
+    shown: tuple[Parameter, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _number_alone(cls, given: Any) -> Any:
-        return {"parameter": given} if isinstance(given, int) else given
+    def _parameter_alone(cls, given: Any) -> Any:
+        return {"parameter": given} if isinstance(given, (int, str, list, tuple)) else given
+
+    @field_validator("parameter", "shown", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, (int, str)) else given
+
+    @field_validator("shown")
+    @classmethod
+    def _same(cls, given: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+        return tuple(parameter for parameter in given if parameter != 0)
+
+
+#: A namespace's key, or its name in small letters (``corpus.titles.CANONICAL_NAMESPACES``).
+Namespace = int | Literal["media", "talk", "user", "project", "file", "template", "help", "category", "portal"]
 
 
 class Corpus(Tree):
@@ -57,9 +75,10 @@ class Corpus(Tree):
     commas or spaces. ``sentence_splitter`` is BlingFire, or for zh, ja and their like the full stops themselves.
     Tables are skipped, or each of their cells is a paragraph. ``disambiguation_templates`` are added to those by which
     disambiguation pages are known (``corpus.disambiguation``), ``inline_templates`` to those that carry running text
-    (``corpus.inline_templates``). ``max_quarantined_share`` is that of pages which cannot be read, and that of the
-    dumps' bytes which are damaged. A page of more XML than ``max_page_bytes``, or that takes more than
-    ``max_page_steps`` to render (see ``corpus.budget``), is not read.
+    (``corpus.inline_templates``), ``namespace_aliases`` to the names of namespaces: ``{Kuva: file}``.
+    ``max_quarantined_share`` is that of pages which cannot be read, and that of the dumps' bytes which are damaged. A
+    page of more XML than ``max_page_bytes``, or that takes more than ``max_page_steps`` to render (see
+    ``corpus.budget``), is not read.
     """
 
     dumps: Some[str] = ()
@@ -72,6 +91,7 @@ class Corpus(Tree):
     max_page_bytes: Positive = 16 * 2**20
     max_page_steps: Positive = 2**28
     inline_templates: dict[str, InlineTemplate] = Field(default_factory=dict)
+    namespace_aliases: dict[str, Namespace] = Field(default_factory=dict)
     tables: Literal["skip", "cells"] = "skip"
     disambiguation_pages: Literal["skip", "keep"] = "skip"
     disambiguation_templates: Some[str] = ()
@@ -79,6 +99,13 @@ class Corpus(Tree):
     sentence_splitter: Literal["auto", "blingfire", "full_stops"] = "auto"
     sentence_length_unit: Literal["auto", "words", "characters"] = "auto"
     split_bytes: Positive = 4 * 2**20
+
+    @field_validator("namespace_aliases", mode="before")
+    @classmethod
+    def _in_small_letters(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: key.lower() if isinstance(key, str) else key for name, key in given.items()}
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what is in a corpus, beside what is in the files."""

@@ -10,7 +10,7 @@ from cofee_dist.corpus.budget import TooMuchWork
 from cofee_dist.corpus.dump import BadPage, Page
 from cofee_dist.corpus.inline_templates import inline_of
 from cofee_dist.corpus.sentences import Sentence, SentenceRules, sentences
-from cofee_dist.corpus.titles import ARTICLE, SiteInfo, Titles
+from cofee_dist.corpus.titles import ARTICLE, SiteInfo, Titles, with_aliases
 from cofee_dist.corpus.wikitext import Renderer
 
 _MAX_DETAIL = 1000  # characters
@@ -37,6 +37,7 @@ class ArticleReader:
 
     def __init__(self, site: SiteInfo, rules: SentenceRules, config: Corpus | None = None) -> None:
         config = config or Corpus()
+        site = with_aliases(site, config.namespace_aliases)
         self._titles = Titles(site)
         with_cells = config.tables == "cells"
         self._renderer = Renderer(site, config.max_page_steps, inline_of(config), with_cells, rules.min_anchors)

@@ -7,10 +7,14 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from cofee_dist.corpus.literals import BARRIER, restore
-from cofee_dist.corpus.titles import SiteInfo, Titles, link_trail, pipe_trick
+from cofee_dist.corpus.titles import SiteInfo, Titles, pipe_trick
+from cofee_dist.corpus.wiki_languages import wiki_language
 
-#: Target and label, which is None without a bar.
-_LINK_BODY = r"\[\[([^\[\]|{}<>\n]++)(?:\|([^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+))?\]\]"
+#: Target and label, which is None without a bar. Of ``]]]`` the first belongs to a label that holds a ``[``.
+_LINK_BODY = (
+    r"\[\[([^\[\]|{}<>\n]++)(?:\|([^\[\]]*+(?:\](?!\])[^\[\]]*+)*+"
+    r"(?:\[(?!\[)[^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+(?:\](?=\]\]))?+)?+))?\]\]"
+)
 _PIECES = 4  # that a link gives when a text is split at links: target, label, trail, the text behind it
 _MAX_KEPT_TARGET = 512
 #: What stands in for nothing: brackets of links that were not well formed, and barriers.
@@ -35,8 +39,7 @@ class Links:
 
     def __init__(self, site: SiteInfo) -> None:
         self._titles = Titles(site)
-        trail = link_trail(site.language)
-        self._link = re.compile(_LINK_BODY + (f"([{trail}]*+)" if trail else "()"))
+        self._link = re.compile(f"{_LINK_BODY}({wiki_language(site.language).trail})")
         self._short_target = lru_cache(maxsize=2**16)(self._named)
 
     def with_anchors(self, text: str, offset: int) -> tuple[str, list[Anchor]]:

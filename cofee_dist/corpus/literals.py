@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from html.entities import html5
 
 _SPECIAL = "[]{}|'<>&=*#:;_-!/~\""
 _FIRST_STAND_IN = 0xFDD0
@@ -60,9 +61,10 @@ def restore(text: str) -> str:
 
 
 def _resolve(entity: re.Match[str]) -> str:
+    # Of names only whole ones count: ``&notit;`` is no ``&not;``.
+    if entity[0][1] != "#" and entity[0][1:] not in html5:
+        return entity[0]
     character = html.unescape(entity[0])
-    if character == entity[0]:
-        return character
     if character.isspace():
         return " "
     return clean(character).translate(_SHIELD)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 
 from cofee_dist.corpus.literals import BARRIER, HOLE, shield
-from cofee_dist.corpus.titles import CATEGORY, FILE, MEDIA, SiteInfo
 
 _DROPPED_TAGS = (
     "ref|references|math|chem|ce|gallery|timeline|score|syntaxhighlight|source|hiero|imagemap|templatedata|graph"
     "|inputbox|mapframe|maplink|categorytree|section|indicator|includeonly|style|script|templatestyles|charinsert"
     "|rss|dynamicpagelist|ruby-text|rt|rp"
 )
-_EXTENSION = re.compile(rf"<(?:(!--)|(?i:(nowiki|pre|code|{_DROPPED_TAGS})\b[^<>]*>))")
-_INLINE_CODE = frozenset({"nowiki", "pre", "code"})
-_CLOSINGS = {
-    tag: re.compile(rf"</{tag}\s*+>", re.IGNORECASE) for tag in (*_DROPPED_TAGS.split("|"), *sorted(_INLINE_CODE))
-}
+_EXTENSION = re.compile(rf"<(?:(!--)|(?i:(nowiki|pre|{_DROPPED_TAGS})\b[^<>]*>))")
+#: ``code`` is none of them: to MediaWiki it is plain HTML, whose links count.
+_LITERAL = frozenset({"nowiki", "pre"})
+_CLOSINGS = {tag: re.compile(rf"</{tag}\s*+>", re.IGNORECASE) for tag in (*_DROPPED_TAGS.split("|"), *sorted(_LITERAL))}
 _BREAK_TAG = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(
     r"</?(?:p|div|blockquote|center|li|ul|ol|dl|dt|dd|hr|h[1-6]|tr|td|th|caption|tbody|thead|poem|section|pre)\b[^<>]*>",
@@ -31,17 +29,29 @@ _INLINE_TAG = re.compile(
 
 _QUOTES = re.compile(r"''+")
 _MAGIC = re.compile(r"__[^\W\d_]{2,32}(?:_[^\W\d_]{1,32}){0,3}__")
+#: Switches of which the case does not matter. Of others, in all languages, those in capitals count.
+_SWITCHES = frozenset(
+    ("toc", "notoc", "forcetoc", "noeditsection", "nogallery", "notitleconvert", "notc", "nocontentconvert", "nocc")
+)
+#: In capitals too, but of C, PHP, Perl and Ruby.
+_CONSTANTS = frozenset(
+    ("LINE", "FILE", "DATE", "TIME", "COUNTER", "FUNCTION", "FUNC", "CLASS", "DIR", "METHOD", "NAMESPACE", "TRAIT",
+     "DATA", "END", "PACKAGE", "SUB", "STDC", "VERSION", "ENCODING")
+)  # fmt: skip
 #: A label may hold links. The bounds on both keep the time linear where none is closed.
 _EXTERNAL = re.compile(
     r"\[(?=[a-z/])(?:(?:https?|ftps?|sftp|ircs?|gopher|news|nntp|mailto|tel|magnet|svn|git|geo|sip|sms|urn|xmpp|bitcoin):"
     r"|//)[^\s\]\[]*+ *+((?:[^\[\]\n]{1,500}+|\[\[[^\[\]\n]{1,500}+\]\]|\[){0,100}+)\]",
     re.IGNORECASE,
 )
-_BRACKETS = re.compile(r"\[\[|\]\]")
 _VARIANT = re.compile(r"-\{([^{}]*+)\}-")
 _VARIANT_LANGUAGES = frozenset(
     ("zh", "zh-yue", "yue", "gan", "wuu", "sr", "sh", "kk", "ku", "uz", "iu", "shi", "tg", "crh", "ban")
 )
+_VARIANT_NAME = re.compile(rf"(?:{'|'.join(sorted(_VARIANT_LANGUAGES))})(?:-[a-z]{{2,8}})?")
+#: A semicolon ends a rule where another one follows, or none (``ConverterRule``); one of an entity does not.
+_RULE_END = re.compile(rf";\s*(?=(?i:{_VARIANT_NAME.pattern})\s*:|[^;]*?=>\s*(?i:{_VARIANT_NAME.pattern})\s*:|\s*\Z)")
+_ENTITY_END = re.compile(r"(&[#a-zA-Z0-9]{1,32});")
 _PREFERRED_VARIANTS = ("zh-hans", "zh-cn", "zh", "sr-ec", "sr-cyrl", "kk-cyrl", "ku-latn", "uz-latn", "tg-cyrl")
 
 _LOOSE = " ,;:、，；"
@@ -55,7 +65,7 @@ _AFTER_WORD = frozenset(" ,.;:")
 
 
 def drop_extensions(text: str) -> str:
-    """Without comments, references, formulas, galleries and their like; ``nowiki`` and ``code`` become literal text."""
+    """Without comments, references, formulas, galleries and their like; ``nowiki`` and ``pre`` become literal text."""
     parts: list[str] = []
     at = 0
     unclosed: set[str] = set()
@@ -79,7 +89,7 @@ def drop_extensions(text: str) -> str:
         if closing is None:
             unclosed.add(tag)
             continue
-        parts.append(shield(text[end : closing.start()]) if tag in _INLINE_CODE else HOLE)
+        parts.append(shield(text[end : closing.start()]) if tag in _LITERAL else HOLE)
         at = closing.end()
     parts.append(text[at:])
     return "".join(parts)
@@ -99,65 +109,6 @@ def _whole_line(text: str, least: int, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def file_link(site: SiteInfo) -> re.Pattern[str]:
-    """What opens a link to a file, by all its names in this wiki."""
-    names = sorted(name for name, key in site.namespaces.items() if key in (FILE, MEDIA))
-    spaced = "|".join(re.escape(name).replace(r"\ ", "[ _]+") for name in names)
-    return re.compile(rf"\[\[[ _]*(?i:{spaced})[ _]*:")
-
-
-def category_link(site: SiteInfo) -> re.Pattern[str]:
-    """A line that holds nothing but a category, which leaves no empty line."""
-    names = sorted(name for name, key in site.namespaces.items() if key == CATEGORY)
-    spaced = "|".join(re.escape(name).replace(r"\ ", "[ _]+") for name in names)
-    return re.compile(rf"\[\[[ _]*(?i:{spaced})[ _]*:[^\[\]\n]*+\]\]")
-
-
-def drop_files(text: str, opening: re.Pattern[str]) -> str:
-    """Without links to files and their captions, whose links may be nested; an unclosed one ends with its line."""
-    first = opening.search(text)
-    if first is None:
-        return text
-    parts: list[str] = []
-    at = 0
-    ends: dict[int, int] | None = None
-    while first is not None:
-        start = first.start()
-        end = _balanced(text, start) if ends is None else ends.get(start, -1)
-        if end < 0:
-            # From here on, looking for each link's end on its own could take quadratic time.
-            ends = _link_ends(text, start) if ends is None else ends
-            line_end = text.find("\n", start)
-            end = line_end if line_end >= 0 else len(text)
-        parts += (text[at:start], HOLE)
-        at = end
-        first = opening.search(text, at)
-    parts.append(text[at:])
-    return "".join(parts)
-
-
-def _balanced(text: str, at: int) -> int:
-    """Where the link that begins at ``at`` ends, or -1."""
-    depth = 0
-    for token in _BRACKETS.finditer(text, at):
-        depth += 1 if token[0] == "[[" else -1
-        if not depth:
-            return token.end()
-    return -1
-
-
-def _link_ends(text: str, at: int) -> dict[int, int]:
-    """Where each link that begins after ``at`` ends, brackets paired inside out."""
-    ends: dict[int, int] = {}
-    stack: list[int] = []
-    for token in _BRACKETS.finditer(text, at):
-        if token[0] == "[[":
-            stack.append(token.start())
-        elif stack:
-            ends[stack.pop()] = token.end()
-    return ends
-
-
 def choose_variants(text: str, language: str) -> str:
     """``-{zh-hans:计算机;zh-hant:電腦}-`` as one of its variants; only some languages have this markup."""
     if language not in _VARIANT_LANGUAGES or "-{" not in text:
@@ -171,16 +122,17 @@ def _variant(markup: re.Match[str]) -> str:
         flags, body = "", flags
     if {flag.strip() for flag in flags.split(";")} & {"H", "T", "-", "N"}:
         return ""
-    variants = {}
-    for rule in body.split(";"):
-        name, colon, value = rule.partition(":")
-        if colon:
-            variants[name.rpartition("=>")[2].strip().lower()] = value.strip()
+    variants: dict[str, str] = {}
+    for rule in _RULE_END.split(_ENTITY_END.sub("\\1\x01", body)):
+        name, colon, value = rule.replace("\x01", ";").partition(":")
+        if not colon:
+            continue
+        name = name.rpartition("=>")[2].strip().lower()
+        if not _VARIANT_NAME.fullmatch(name):
+            return body
+        variants[name] = value.strip()
     chosen = next((variants[name] for name in _PREFERRED_VARIANTS if variants.get(name)), None)
-    if chosen is not None:
-        return chosen
-    known = [value for name, value in variants.items() if re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)?", name) and value]
-    return known[0] if known else body
+    return chosen or next(filter(None, variants.values()), body)
 
 
 def drop_tags(text: str) -> str:
@@ -192,9 +144,13 @@ def drop_tags(text: str) -> str:
 
 def drop_switches(text: str) -> str:
     """Without behaviour switches such as ``__NOTOC__``."""
-    if "__" not in text:
-        return text
-    return _MAGIC.sub(lambda word: word[0] if word[0] != word[0].upper() else "", text)
+    return _MAGIC.sub(_switch, text) if "__" in text else text
+
+
+def _switch(word: re.Match[str]) -> str:
+    name = word[0].strip("_")
+    is_switch = name.lower() in _SWITCHES or (name == name.upper() and name not in _CONSTANTS)
+    return "" if is_switch else word[0]
 
 
 def drop_addresses(text: str) -> str:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from cofee_dist.corpus.budget import Budget
 from cofee_dist.corpus.disambiguation import DISAMBIGUATION
-from cofee_dist.corpus.inline_templates import InlineTemplates, template_name
+from cofee_dist.corpus.inline_templates import InlineTemplates, Key, template_name
 from cofee_dist.corpus.literals import HOLE, shield
 from cofee_dist.corpus.titles import LANGUAGE_PREFIXES
 
@@ -52,6 +52,10 @@ _UNITS = {
     "C": "°C",
     "F": "°F",
 }
+#: What stands between the numbers of {{convert}}, as it is shown.
+_RANGES = {word: f" {word} " for word in ("to", "and", "or", "by", "x", "×", "±")}
+_RANGES |= {"to(-)": " to ", "and(-)": " and ", "+/-": " ± ", "-": "–", "–": "–"}
+_NUMBER = re.compile(r"[-−+]?[\d.]")
 _NAMED = re.compile(r"\s*+([\w .-]*+)=")
 _LINK_OR_BAR = re.compile(r"\[\[|\]\]|\|")
 _NUMBER_FORMAT = "formatnum:"
@@ -133,16 +137,16 @@ def _replacement(inside: str, inline: InlineTemplates, budget: Budget, depth: in
         return _without_rule(name, rest == "")
     if rule.kind == "disambiguation":
         return DISAMBIGUATION + HOLE
-    values = _positional(drop_templates(rest, inline, budget, depth + 1))
+    values, named = _arguments(drop_templates(rest, inline, budget, depth + 1))
     if rule.kind == "unit":
         return _converted(values)
     if rule.kind == "words":
         return " ".join(values[:3]).strip() or HOLE
-    value = _value(values, rule.parameter)
-    if rule.kind == "link" and value in LANGUAGE_PREFIXES and rule.parameter == 1 and len(values) > 1:
+    value = _value(values, named, rule.parameters)
+    if rule.kind == "link" and value in LANGUAGE_PREFIXES and len(values) > 1 and value == values[0]:
         value = values[1]  # {{ill|de|Name}}, as it was written once
     if rule.kind == "link" and value and "[" not in value:
-        shown = _value(values, rule.shown) if rule.shown else ""
+        shown = _value(values, named, rule.shown)
         return f"[[{value}|{shown}]]" if shown and "[" not in shown else f"[[{value}]]"
     return value or HOLE
 
@@ -158,24 +162,35 @@ def _without_rule(name: str, is_alone: bool) -> str:
     return HOLE
 
 
-def _value(values: list[str], number: int) -> str:
-    at = number - 1 if number > 0 else number
-    return values[at] if -len(values) <= at < len(values) else ""
+def _value(values: list[str], named: dict[str, str], keys: tuple[Key, ...]) -> str:
+    """The first of the parameters ``keys`` that is not empty."""
+    for key in keys:
+        if isinstance(key, str):
+            found = named.get(key, "")
+        else:
+            at = key - 1 if key > 0 else key
+            found = values[at] if -len(values) <= at < len(values) else ""
+        if found:
+            return found
+    return ""
 
 
-def _positional(text: str) -> list[str]:
-    """The parameters that have no name but a number, as ``|5|`` or ``|1=5|``, in their order."""
+def _arguments(text: str) -> tuple[list[str], dict[str, str]]:
+    """The parameters that have no name but a number, as ``|5|`` or ``|1=5|``, in their order; and the named ones."""
     values: list[str] = []
     numbered: dict[int, str] = {}
+    named: dict[str, str] = {}
     for part in _parameters(text):
         name = _NAMED.match(part)
         if name is None:
             values.append(part.strip())
         elif name[1].strip() in _NUMBERS:
             numbered[int(name[1])] = part[name.end() :].strip()
+        else:
+            named[name[1].strip()] = part[name.end() :].strip()
     for number, value in sorted(numbered.items()):
         values[number - 1 : number] = [value]
-    return values
+    return values, named
 
 
 def _parameters(text: str) -> list[str]:
@@ -193,9 +208,18 @@ def _parameters(text: str) -> list[str]:
 
 
 def _converted(values: list[str]) -> str:
-    """``{{convert|5|km|mi}}`` as "5 km", ``{{convert|5|to|6|km}}`` as "5 to 6 km"."""
-    if len(values) >= 4 and values[1] in ("to", "-", "–", "and", "or", "by", "x"):
-        return f"{values[0]} {values[1]} {values[2]} {_UNITS.get(values[3], values[3])}"
-    if len(values) >= 2:
-        return f"{values[0]} {_UNITS.get(values[1], values[1])}"
-    return values[0] if values and values[0] else HOLE
+    """``{{convert|5|km|mi}}`` as "5 km"; more numbers: ``5|to|6|km`` as "5 to 6 km", ``5|ft|10|in`` as "5 ft 10 in"."""
+    if not values or not values[0]:
+        return HOLE
+    shown, at = values[0], 1
+    while at + 1 < len(values) and values[at] in _RANGES:
+        shown += _RANGES[values[at]] + values[at + 1]
+        at += 2
+    if at < len(values):
+        shown += f" {_UNITS.get(values[at], values[at])}"
+        at += 1
+    # A number with a unit behind it goes on; a number alone is the precision.
+    while at + 1 < len(values) and _NUMBER.match(values[at]) and not _NUMBER.match(values[at + 1]):
+        shown += f" {values[at]} {_UNITS.get(values[at + 1], values[at + 1])}"
+        at += 2
+    return shown

@@ -1,13 +1,17 @@
-"""Titles as MediaWiki writes them, what a link's target names, and how far a link's surface reaches."""
+"""Titles as MediaWiki writes them, and what a link's target names."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+from unicodedata import is_normalized, normalize
 from urllib.parse import unquote
 
-MEDIA, CATEGORY, FILE, ARTICLE = -2, 14, 6, 0
+from cofee_dist.corpus.wiki_languages import wiki_language
+
+MEDIA, ARTICLE, FILE, TEMPLATE, CATEGORY = -2, 0, 6, 10, 14
 
 #: Names that every wiki understands beside its own.
 CANONICAL_NAMESPACES = {
@@ -42,24 +46,6 @@ CANONICAL_NAMESPACES = {
     "module talk": 829,
 }
 
-#: Aliases that dumps do not list: siteinfo has only a namespace's main name.
-FILE_ALIASES = {
-    "bg": ("картинка",),
-    "de": ("bild",),
-    "es": ("imagen",),
-    "fr": ("image", "fichier"),
-    "it": ("immagine",),
-    "nl": ("afbeelding",),
-    "pl": ("grafika",),
-    "pt": ("imagem", "ficheiro"),
-    "ru": ("изображение",),
-    "sv": ("bild",),
-    "uk": ("зображення",),
-    "zh": ("文件", "档案", "檔案", "图像", "圖像"),
-    "ja": ("画像", "ファイル"),
-}
-CATEGORY_ALIASES = {"zh": ("分类", "分類"), "uk": ("категорія", "категория")}
-
 #: What a redirect begins with behind ``#``, in each language: for old dumps, which do not mark redirects.
 _REDIRECT_WORDS = """
     redirect weiterleitung redirection redirección rinvia doorverwijzing przekieruj redirecionamento redirecciona
@@ -90,7 +76,7 @@ LANGUAGE_PREFIXES = frozenset(_LANGUAGE_CODES.split())
 
 #: Prefixes of other projects: the link shows its text, but names no article of this wiki.
 _PROJECT_CODES = """
-    b betawikiversity bugzilla c chapter cia commons d dmoz doi foundation google gutenberg iarchive imdbname
+    b betawikiversity bugzilla c chapter cia commons d dmoz doi foundation google gutenberg hdl iarchive imdbname
     imdbtitle incubator ipadic iso639-3 issn m mail mediazilla meta metawiki metawikimedia mw n oeis otrs pmid
     phab phabricator q rfc s sep species ticket toollabs toolserver tools translatewiki usemod v voy w wikia
     wikibooks wikicommons wikidata wikimedia wikimania wikinews wikiquote wikisource wikispecies wikitech
@@ -98,20 +84,21 @@ _PROJECT_CODES = """
 """
 INTERWIKI_PREFIXES = frozenset(_PROJECT_CODES.split())
 
-#: Letters that join a link from the right (``[[bus]]es``), as MediaWiki's message files give them.
-_LINK_TRAILS = {"en": "a-z", "ko": "a-z", "simple": "a-z"} | dict.fromkeys(
-    ("zh", "ja", "th", "lo", "km", "my", "bo", "gan", "wuu", "yue", "zh-yue", "lzh", "zh-classical"), ""
-)
-_OTHER_TRAIL = "a-zß-öø-ɏͰ-ϿЀ-ԯա-ևა-ჿא-תء-يḀ-ỿ"
-
 _SPACES = re.compile(r"[ _\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e]")
-_ILLEGAL = re.compile(r"[\x00-\x1f\x7f<>\[\]{}|\ufffd]")
+#: Beside signs of markup: what would be a path or a signature.
+_PATH = r"(?:^|/)\.\.?(?:/|\Z)|~~~"
+_ILLEGAL = re.compile(rf"[\x00-\x1f\x7f<>\[\]{{}}|\ufffd]|{_PATH}")
 _MAX_TITLE_BYTES = 255
 #: Most targets: words with single spaces, and nothing in them that means anything.
 _PLAIN_WORD = r"[^ _:#%<>\[\]{}|\x00-\x1f\x7f\u00a0\u1680\u180e\u2000-\u206f\u3000\ufffd]++"
 _PLAIN_TITLE = re.compile(f"{_PLAIN_WORD}(?: {_PLAIN_WORD})*+")
 _MAX_UTF8_BYTES = 4
+_COMMA = re.compile(r"(?:, |，|، )(?=.)")
+_COMMA_AFTER_PARENTHESIS = re.compile(rf"\){_COMMA.pattern}")
+#: Of these no title begins with the capital that Unicode has for them (``$wgOverrideUcfirstCharacters``).
+_GEORGIAN = range(0x10D0, 0x1100)
+_WITH_DOTTED_I = frozenset(("tr", "az", "kaa", "gag"))
 
 
 @dataclass(frozen=True)
@@ -129,12 +116,17 @@ class SiteInfo:
 
 
 def site_info(language: str, dbname: str = "", names: dict[str, int] | None = None, case: str = "") -> SiteInfo:
-    """Site information with the canonical names and known aliases added to the dump's own."""
-    namespaces = dict(CANONICAL_NAMESPACES)
-    namespaces.update((alias, FILE) for alias in FILE_ALIASES.get(language, ()))
-    namespaces.update((alias, CATEGORY) for alias in CATEGORY_ALIASES.get(language, ()))
+    """Site information with the canonical names and the language's added to the dump's own."""
+    namespaces = CANONICAL_NAMESPACES | dict(wiki_language(language).namespaces)
     namespaces.update({name.casefold(): key for name, key in (names or {}).items() if name})
     return SiteInfo(language, dbname, namespaces, case or "first-letter")
+
+
+def with_aliases(site: SiteInfo, aliases: Mapping[str, int | str]) -> SiteInfo:
+    """The site with more names of namespaces, each told by its key or by its canonical name in small letters."""
+    more = {_SPACES.sub(" ", name).strip().casefold(): key for name, key in aliases.items()}
+    keys = {name: CANONICAL_NAMESPACES[key] if isinstance(key, str) else key for name, key in more.items()}
+    return replace(site, namespaces=site.namespaces | keys) if keys else site
 
 
 class Target(NamedTuple):
@@ -161,6 +153,11 @@ class Titles:
 
     def __init__(self, site: SiteInfo) -> None:
         self.site = site
+        self._has_capitals = site.case == "first-letter"
+        # What other wikis call this one: its name in the database tells nowiki from nb, simplewiki from en.
+        own = site.dbname.removesuffix("wiki") if site.dbname.endswith("wiki") else site.language
+        self._own_prefix = own.replace("_", "-")
+        self._capital_i = "İ" if site.language in _WITH_DOTTED_I else "I"
 
     def parse(self, raw: str) -> Target:
         """What ``raw``, the part of a link before its pipe, names; an empty title where it names nothing."""
@@ -172,6 +169,9 @@ class Titles:
             text = text[1:].lstrip()
         namespace, prefix = ARTICLE, ""
         head, colon, tail = text.partition(":")
+        if colon and head.strip().casefold() == self._own_prefix:
+            text = tail.lstrip().removeprefix(":").lstrip()
+            head, colon, tail = text.partition(":")
         if colon:
             name = head.strip().casefold()
             if name in self.site.namespaces:
@@ -182,40 +182,47 @@ class Titles:
 
     def plain(self, raw: str) -> str | None:
         """The title that ``parse`` gives for a target with nothing special in it, as most are; None for any other."""
-        if len(raw) <= _MAX_TITLE_BYTES // _MAX_UTF8_BYTES and _PLAIN_TITLE.fullmatch(raw):
-            return self._first_letter(raw)
-        return None
+        if len(raw) > _MAX_TITLE_BYTES // _MAX_UTF8_BYTES or not _PLAIN_TITLE.fullmatch(raw) or _ILLEGAL.search(raw):
+            return None
+        return self._first_letter(raw) if raw.isascii() or is_normalized("NFC", raw) else None
 
     def article(self, title: str) -> str:
         """A page's title in the form in which anchors name it."""
         return self._title(_SPACES.sub(" ", title).strip())
 
     def _title(self, text: str) -> str:
-        text = text.partition("#")[0].rstrip()
+        text = text.partition("#")[0]
         if not text.isascii():
-            text = _DIRECTION_MARKS.sub("", text)
+            text = normalize("NFC", _DIRECTION_MARKS.sub("", text))
+        text = text.rstrip()
         if _ILLEGAL.search(text) or len(text.encode("utf-8", "replace")) > _MAX_TITLE_BYTES:
             return ""
         return self._first_letter(text)
 
     def _first_letter(self, text: str) -> str:
-        if self.site.case != "first-letter":
+        if not self._has_capitals:
             return text
-        capital = text[:1].upper()
+        first = text[:1]
+        if first == "i":
+            return self._capital_i + text[1:]
         # MediaWiki changes one letter to one letter: ß stays.
-        return capital + text[1:] if len(capital) == 1 else text
+        if len(capital := first.upper()) != 1 or ord(first) in _GEORGIAN:
+            return text
+        return capital + text[1:]
 
 
 def pipe_trick(target: str) -> str:
-    """The surface of ``[[target|]]``: without namespace, a final parenthesis, or what follows a comma."""
-    _, colon, tail = target.partition(":")
-    name = tail if colon and tail else target
-    without = re.sub(r"\s*[(（][^()（）]*[)）]\s*$", "", name)
-    if without == name:
-        without = re.split(r"[,，،]", name, maxsplit=1)[0]
-    return (without or name).strip()
-
-
-def link_trail(language: str) -> str:
-    """The letters of a link's trail as the inside of a character class; empty where the language has none."""
-    return _LINK_TRAILS.get(language, _LINK_TRAILS.get(language.partition("-")[0], _OTHER_TRAIL))
+    """The surface of ``[[target|]]``: without namespace, a parenthesis, and what follows a comma (``pstPass2``)."""
+    target = target.strip().removeprefix(":")
+    name = (target.partition(":")[2] or target).strip()
+    for opening, closing in ("()", "（）"):
+        at = name.find(opening, 1)
+        if name.endswith(closing) and 0 < at < len(name) - 2:
+            return name[:at].rstrip() or name
+    comma = _COMMA.search(name, 1)
+    if comma is None:
+        return name
+    end, at = comma.start(), name.find("(", 1)
+    if at > 0 and _COMMA_AFTER_PARENTHESIS.search(name, at + 2):
+        end = min(end, at)
+    return name[:end].rstrip() or name

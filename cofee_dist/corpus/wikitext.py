@@ -13,6 +13,7 @@ from functools import lru_cache
 from cofee_dist.corpus import markup
 from cofee_dist.corpus.budget import MAX_PAGE_STEPS, Budget
 from cofee_dist.corpus.disambiguation import disambiguation_words
+from cofee_dist.corpus.files import FileLinks, category_link
 from cofee_dist.corpus.inline_templates import Inline, InlineTemplates
 from cofee_dist.corpus.links import Anchor, Links
 from cofee_dist.corpus.literals import HOLE, clean, resolve_entities
@@ -43,11 +44,11 @@ class Renderer:
         self._min_links = min_links
         self._tables = table_cells if with_cells else drop_tables
         self._max_steps = max_steps
-        self._inline = InlineTemplates(site.language, inline)
+        self._inline = InlineTemplates(site, inline)
         self._links = Links(site)
         self._disambiguation = disambiguation_words(site.language)
-        self._file = markup.file_link(site)
-        self._category = markup.category_link(site)
+        self._files = FileLinks(site)
+        self._category = category_link(site)
 
     def render(self, wikitext: str) -> Document:
         """Plain text and anchors of a page; any string is accepted.
@@ -83,7 +84,7 @@ class Renderer:
         text = markup.drop_addresses(text)
         yield "styles", text
         budget.pay(text, "[[")
-        text = markup.drop_files(text, self._file)
+        text = self._files.drop(text)
         yield "files", text
         text = self._category.sub("", text)
         budget.pay(text, "''")

@@ -223,10 +223,11 @@ def test_the_tree_is_frozen():
 
 
 def test_inline_templates_are_numbers_or_more():
-    corpus = Corpus.model_validate({"inline_templates": {"a": 2, "b": {"link": True, "shown": 3}}})
+    corpus = Corpus.model_validate({"inline_templates": {"a": 2, "b": {"link": True, "shown": 3}, "c": ["text", 1]}})
     assert [(one.parameter, one.link, one.shown) for one in corpus.inline_templates.values()] == [
-        (2, False, 0),
-        (1, True, 3),
+        ((2,), False, ()),
+        ((1,), True, (3,)),
+        (("text", 1), False, ()),
     ]
     with pytest.raises(ValueError, match="greater than or equal to -1"):
         Corpus.model_validate({"inline_templates": {"a": -2}})

@@ -32,15 +32,45 @@ CASES = [
     ("ko", "{{llang|en|[[Word]]}} {{한자|漢字}} {{임시링크|가|en|A}}", "Word 漢字 가", ["Word", "가"]),
 ]
 
+NAMED = [
+    ("en", "{{quote|text=to [[be]]|author=W}} {{blockquote|text=a}} {{Quote|b|c}} {{cquote|quote=d}}", "to be a b d",
+     ["Be"]),
+    ("en", "{{lang|code=de|text=[[Haus]]}} {{lang|de|text=b}}", "Haus b", ["Haus"]),
+    ("en", "{{ill|Jane Doe|de|lt=Jane}} {{illm|A|fr|lt=''a''}}", "Jane a", ["Jane Doe", "A"]),
+    ("en", "{{interlanguage link multi|B|de}} {{Interlanguage link|lt=c|C (d)|fr}}", "B c", ["B", "C (d)"]),
+    ("fr", "{{Lien|langue=en|trad=X|fr=Nom|texte=T}} {{Lien|fr=Autre}}", "T Autre", ["Nom", "Autre"]),
+    ("fr", "{{lien|lang=en|trad=X}} {{lien|A|texte=b}} {{lien|en|C}}", "X b C", ["X", "A", "C"]),
+    ("de", "{{Zitat|Text=ein [[Wort]]|Autor=N}}", "ein Wort", ["Wort"]),
+    ("ja", "{{仮リンク|A|en|B|label=C}}", "C", ["A"]),
+    ("zh", "{{link-pt|甲|A}}{{Link-uk|甲|A|乙}}{{跨语言链接|丙|en|C}}{{跨語言連結|丙|en|C|lt=丁}}", "甲乙丙丁",
+     [*"甲甲丙丙"]),
+    ("ru", "{{нобр|а [[б]]}}", "а б", ["Б"]),
+    ("en", "{{Template:nowrap|a [[b]]}} {{template: lang |de|c}} {{Talk:nowrap|d}}", "a b c", ["B"]),
+    ("ru", "{{Шаблон:нобр|а [[б]]}}", "а б", ["Б"]),
+]  # fmt: skip
+
 
 def targets(document: Document) -> list[str]:
     return [anchor.target for anchor in document.anchors]
 
 
-@pytest.mark.parametrize(("language", "wikitext", "text", "links"), CASES)
+@pytest.mark.parametrize(("language", "wikitext", "text", "links"), [*CASES, *NAMED])
 def test_templates_of_languages(language: str, wikitext: str, text: str, links: list[str]) -> None:
-    document = render(wikitext, site_info(language))
+    document = render(wikitext, site_info(language, names={"Шаблон": 10} if language == "ru" else None))
     assert (document.text, targets(document)) == (text, links)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [("5|ft|10|in|m", "5 ft 10 in"), ("3|x|4|x|5|m", "3 x 4 x 5 m"), ("3|×|4|m|ft", "3 × 4 m"),
+     ("5|+/-|1|km", "5 ± 1 km"),
+     ("5|±|1|km|0", "5 ± 1 km"), ("5|to(-)|6|km", "5 to 6 km"), ("5|and(-)|6|C", "5 and 6 °C"),
+     ("5|-|6|km|mi", "5–6 km"),
+     ("2|by|3|by|4|in|cm", "2 by 3 by 4 in"), ("1|or|2|mi", "1 or 2 mi"), ("12|st|5|lb|kg", "12 st 5 lb"),
+     ("5|km|mi|1", "5 km"), ("5|km|1", "5 km"), ("5|km|0|abbr=on", "5 km"), ("-40|F|C", "-40 °F"), ("5|to", "5 to")],
+)  # fmt: skip
+def test_convert(parameters: str, text: str) -> None:
+    assert render(f"{{{{convert|{parameters}}}}}", site_info("en")).text == text
 
 
 def test_a_table_is_that_of_its_language() -> None:
@@ -57,3 +87,24 @@ def test_a_config_adds_templates_and_takes_some_away() -> None:
     )
     assert document.text == "b y Z 2 c"
     assert targets(document) == ["B", "X", "Z"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "wikitext", "text", "links"),
+    [
+        ("text", "{{t|text=a|b}} {{t|c}}", "a", []),
+        (["text", 1], "{{t|text=a|b}} {{t|c}} {{t|text=|d}}", "a c d", []),
+        ({"parameter": [2, "to"], "link": True, "shown": ["lt", 3]}, "{{t|x|A|b}} {{t|to=C|lt=d}}", "b d", ["A", "C"]),
+        ({"parameter": "to", "link": True}, "{{t|to=a}}", "a", ["A"]),
+    ],
+)
+def test_a_parameter_is_a_number_a_name_or_a_list(rule: object, wikitext: str, text: str, links: list[str]) -> None:
+    config = Corpus.model_validate({"inline_templates": {"t": rule}})
+    document = Renderer(site_info("en"), inline=inline_of(config)).render(wikitext)
+    assert (document.text, targets(document)) == (text, links)
+
+
+@pytest.mark.parametrize("rule", [-2, "", [[1]], {"parameter": 1.5}, {"parameter": [1], "shown": [-2]}])
+def test_a_parameter_is_nothing_else(rule: object) -> None:
+    with pytest.raises(ValueError, match="inline_templates"):
+        Corpus.model_validate({"inline_templates": {"t": rule}})

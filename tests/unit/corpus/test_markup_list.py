@@ -57,7 +57,13 @@ def test_galleries_comments_nowiki_math() -> None:
     assert shown("<gallery widths=9>\nA.jpg|[[b]]\n</gallery>x") == ("x", [])
     assert shown("a<!-- [[b]] {{ -->c [[d]]") == ("ac d", [("d", "D")])
     assert shown("<nowiki>[[a]] {{b}} ''c''</nowiki> <nowiki/>d") == ("[[a]] {{b}} ''c'' d", [])
+    assert shown("<pre>[[a]]</pre>")[1] == []
     assert shown("<math>[[a]] \\frac{{1}}{{2}}</math> is b") == ("is b", [])
+
+
+def test_code_is_plain_html() -> None:
+    assert shown("<code>[[a]] ''b''</code>, <Code class=x>{{lang|de|[[c]]}}") == ("a b, c", [("a", "A"), ("c", "C")])
+    assert shown("<code><nowiki>[[x]]</nowiki></code> [[b]] <nowiki></code></nowiki>")[0] == "[[x]] b </code>"
 
 
 def test_files_with_links_in_their_captions() -> None:
@@ -67,6 +73,46 @@ def test_files_with_links_in_their_captions() -> None:
 HEAD = """<mediawiki xml:lang="ltg"><siteinfo><dbname>ltgwiki</dbname><case>first-letter</case><namespaces>
 <namespace key="6" case="first-letter">Fails</namespace><namespace key="14">Kategoreja</namespace>
 <namespace key="2">Lītuotuojs</namespace><namespace key="0" /></namespaces></siteinfo>"""
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [("ar", "صورة"), ("fa", "تصویر"), ("he", "תמונה"), ("ko", "그림"), ("vi", "Hình"), ("tr", "Resim"), ("hu", "Kép"),
+     ("fi", "Kuva"), ("ca", "Imatge"), ("no", "Bilde"), ("da", "Billede"), ("id", "Gambar"), ("sr", "Slika"),
+     ("sr", "Слика"), ("bg", "Картинка"), ("de", "Bild"), ("es", "Imagen"), ("it", "Immagine"), ("nl", "Afbeelding"),
+     ("pl", "Grafika"), ("pt", "Imagem"), ("ru", "Изображение"), ("uk", "Зображення"), ("zh", "圖像"), ("ja", "画像"),
+     ("ltg", "Fails"), ("simple", "Image"), ("xx", "Image")],
+)  # fmt: skip
+def test_old_names_of_files(language: str, name: str) -> None:
+    assert shown(f"[[{name}:x|thumb|a [[b]]]][[{name.lower()} : y.jpg]][[c]]", language)[0] == "c"
+
+
+@pytest.mark.parametrize(
+    ("language", "link"),
+    [("de", "Benutzerin:A"), ("de", "Diskussion:A"), ("uk", "Категория:A"), ("ru", "Шаблон:A"), ("he", "שיחה:A")],
+)
+def test_old_names_of_other_namespaces(language: str, link: str) -> None:
+    assert shown(f"[[:{link}|a]]", language) == ("a", [])
+
+
+def test_a_file_of_an_unknown_namespace_is_known_by_its_type() -> None:
+    text = "[[Kuva:x.jpg|thumb|a [[b]]]] [[Бейне : y.z.OGV |c]] [[Star Trek: d.png]] [[E.png|e]] [[:Kuva:f.gif|f]]"
+    assert shown(text)[0] == "Star Trek: d.png e f"
+    assert shown("[[User:A/b.png|c]] [[commons:File:d.jpg|d]] [[A: b|c.png|d]]")[0] == "c d c.png|d"
+
+
+def test_a_user_names_namespaces() -> None:
+    wikitext = "[[Kuva:a|b]] [[Luokka:C]] [[Oma sivu:D|d]] [[e]]"
+    page = Page(1, 1, 0, "P", None, wikitext)
+    for aliases, text in [
+        ({}, "b Luokka:C d e"),
+        ({"kuva": "file", "Luokka": "Category", "oma_sivu": 2}, "d e"),
+    ]:
+        config = Corpus.model_validate({"namespace_aliases": aliases})
+        found = ArticleReader(site_info("en"), SentenceRules("en", 1, 1, 99), config).read(page).sentences
+        assert [(one.text, len(one.anchors)) for one in found] == [(text, 1 if aliases else 4)]
+    with pytest.raises(ValueError, match="namespace_aliases"):
+        Corpus.model_validate({"namespace_aliases": {"Kuva": "pictures"}})
 
 
 def test_names_of_namespaces_come_from_the_dump_itself(tmp_path: Path) -> None:
@@ -108,9 +154,19 @@ def test_redirects_are_followed_to_the_end_of_a_chain_and_not_into_a_loop(steps:
 @pytest.mark.parametrize(
     ("language", "wikitext", "surface"),
     [("en", "[[bus]]es", "buses"), ("en", "[[bus]]és", "bus"), ("de", "[[Haus]]ärzte", "Hausärzte"),
-     ("fr", "[[maison]]née", "maisonnée"), ("ru", "[[город]]ами", "городами"), ("bg", "[[София]]та", "Софията"),
-     ("ltg", "[[Reiga]]ys", "Reigays"), ("he", "[[עיר]]ים", "עירים"), ("zh", "[[北京]]市", "北京"),
-     ("ja", "[[a]]b", "a"), ("en", "[[bus]]''es''", "bus"),
+     ("de", "[[Haus]]Ä", "Haus"), ("fr", "[[maison]]née", "maisonnée"), ("fr", "[[maison]]Éa", "maisonÉa"),
+     ("ru", "[[город]]ами", "городами"), ("ru", "[[Город]]А", "Город"), ("ru", "[[город]]і", "город"),
+     ("uk", "[[місто]]ї", "містої"), ("uk", "«[[Київ]]»", "Київ"), ("bg", "[[София]]та", "Софията"),
+     ("pl", "[[Łódź]]ą", "Łódźą"), ("pl", "[[Łódź]]é", "Łódź"), ("cs", "[[Praha]]ů", "Prahaů"),
+     ("ca", "[[casa]]l·la", "casal·la"), ("ca", "[[casa]]'l", "casa'l"), ("ca", "[[casa]]''l''", "casa"),
+     ("it", "[[città]]ñ", "città"), ("es", "[[niño]]ñs", "niñoñs"), ("tr", "[[İzmir]]ğı", "İzmirğı"),
+     ("ar", "[[مدينة]]ات", "مدينةات"), ("ar", "[[مدينة]]پ", "مدينة"), ("fa", "[[شهر]]ها", "شهرها"),
+     ("fa", "[[شهر]]\u200cها", "شهر\u200cها"), ("fa", "[[شهر]]abc", "شهر"), ("ur", "[[شہر]]وں", "شہروں"),
+     ("he", "[[עיר]]ים", "עירים"), ("ka", "[[თბილისი]]ს", "თბილისის"), ("el", "[[πόλη]]ς", "πόλης"),
+     ("hi", "[[नगर]]ों", "नगरों"), ("is", "[[Ísland]]s–", "Íslands"), ("no", "[[by]]ær", "byær"), ("nb", "[[by]]ö", "by"),
+     ("ltg", "[[Reiga]]ys", "Reigays"), ("simple", "[[bus]]es", "buses"), ("xx", "[[bus]]es", "buses"),
+     ("zh", "[[北京]]市", "北京"), ("zh", "[[a]]b", "a"), ("gan", "[[a]]b", "a"), ("ja", "[[a]]b", "ab"),
+     ("ja", "[[東京]]都", "東京"), ("ko", "[[서울]]은", "서울"), ("en", "[[bus]]''es''", "bus"),
      ("en", "[[bus]]<nowiki/>es", "bus"), ("en", "[[bus]]{{x}}es", "bus")],
 )  # fmt: skip
 def test_link_trails_by_language(language: str, wikitext: str, surface: str) -> None:
@@ -119,7 +175,21 @@ def test_link_trails_by_language(language: str, wikitext: str, surface: str) -> 
 
 def test_the_pipe_trick() -> None:
     text = "[[Kingston (Jamaica)|]] [[Boston, Lincolnshire|]] [[A (b) (c)|]]"
-    assert [surface for surface, _ in shown(text)[1]] == ["Kingston", "Boston", "A (b)"]
+    assert [surface for surface, _ in shown(text)[1]] == ["Kingston", "Boston", "A"]
+
+
+def test_a_label_that_ends_in_a_bracket() -> None:
+    assert shown('"[[The Beatles|[the Beatles]]] are"') == (
+        '"[the Beatles] are"',
+        [("[the Beatles]", "The Beatles")],
+    )
+    assert shown("[[A|b]]] [[A|x [y] z]] [[[A|c]]] [[A|[b] [c]]]s")[1] == [
+        *[("b", "A"), ("x [y] z", "A"), ("c", "A"), ("[b] [c]s", "A")]
+    ]
+
+
+def test_links_to_the_wiki_itself() -> None:
+    assert shown("[[:en:Foo|f]] [[:en:Bar]] [[:de:Baz|b]]") == ("f en:Bar b", [("f", "Foo"), ("en:Bar", "Bar")])
 
 
 def test_links_to_sections() -> None:
@@ -141,14 +211,24 @@ def test_html_entities() -> None:
     assert shown(text) == ("café AT&T <ref> [[x]] a b &unknown; 😀", [("café", "Café"), ("AT&T", "AT&T")])
 
 
+def test_entities_are_whole_names() -> None:
+    assert shown("&notit; &section; &copy &not; &ampx; &amp;")[0] == "&notit; &section; &copy ¬ &ampx; &"
+
+
 def test_variants_of_chinese_and_others() -> None:
     text = "-{zh-hans:[[计算机]];zh-hant:[[電腦]]}-和-{[[甲]]}--{H|zh-cn:x;zh-tw:y}-"
     assert shown(text, "zh") == ("计算机和甲", [("计算机", "计算机"), ("甲", "甲")])
     assert shown("-{sr-ec:а;sr-el:a}-", "sr")[0] == "а"
+    assert shown("-{zh-hans:a&nbsp;[[b]];zh-hant:c}-", "zh") == ("a b", [("b", "B")])
+    assert shown("-{zh-hans:&#x7532;;zh-hant:x}-", "zh")[0] == "甲"
+    assert shown("-{zh-hans:甲; 乙; zh-hant : x; }-", "zh")[0] == "甲; 乙"
+    assert shown("-{zh-hant:x;A=>zh-cn:B;}-", "zh")[0] == "B"
+    assert shown("-{a: b; c}-", "zh")[0] == "a: b; c"
     assert shown("-{a}-", "en")[0] == "-{a}-"
 
 
 def test_magic_words() -> None:
+    assert shown("__notoc__ a __Toc__b __LINE__ __FILE__ __index__") == ("a b __LINE__ __FILE__ __index__", [])
     assert shown("__NOTOC__ a __TOC__b__KEIN_INHALTSVERZEICHNIS__ __目次非表示__ x__y__z") == ("a b x__y__z", [])
 
 
@@ -159,6 +239,10 @@ def test_right_to_left_marks() -> None:
 def test_labels_of_external_links_hold_links() -> None:
     text = '[http://x.org "T" (at [[A, B|c]], 20 March)] [https://y.org [[d]]] [//z.org e] [http://w.org f [1]] g'
     assert shown(text) == ('"T" (at c, 20 March) d e f [1] g', [("c", "A, B"), ("d", "D")])
+
+
+def test_a_title_made_of_entities_is_composed() -> None:
+    assert shown("[[cafe&#769;|c]] [[cafe\u0301|d]]")[1] == [("c", "Café"), ("d", "Café")]
 
 
 def test_titles_are_normalised_as_mediawiki_does() -> None:

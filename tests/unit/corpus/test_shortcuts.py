@@ -64,8 +64,32 @@ def test_holes_between_words(text: str) -> None:
     assert markup.close_holes(text) == slow
 
 
-@given(texts("a", "É", "ß", " ", "_", ":", "File:", "de", "#", "%41", "<", "\u00a0", "\u200e", "x" * 60))
+@given(
+    texts(
+        "a",
+        "i",
+        "É",
+        "E",
+        "\u0301",
+        "ა",
+        ".",
+        "/",
+        "~~",
+        "ß",
+        " ",
+        "_",
+        ":",
+        "File:",
+        "de",
+        "#",
+        "%41",
+        "<",
+        "\u00a0",
+        "\u200e",
+        "x" * 60,
+    )
+)
 def test_a_target_of_plain_words(raw: str) -> None:
-    titles = Titles(SiteInfo())
+    titles = Titles(SiteInfo("tr"))
     title = titles.plain(raw)
     assert title is None or titles.parse(raw) == Target(title)

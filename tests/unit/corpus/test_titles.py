@@ -34,6 +34,26 @@ TITLES = Titles(site_info("en"))
         ("#a", ""),
         (" : ", ""),
         ("Star Wars: A", "Star Wars: A"),
+        ("თბილისი", "თბილისი"),
+        ("ⴀა", "Ⴀა"),
+        ("cafe\u0301", "Café"),
+        ("e\u0301lan", "Élan"),
+        ("E\u0301 (a:b)", "É (a:b)"),
+        ("가", "가"),
+        (".", ""),
+        ("..", ""),
+        ("./x", ""),
+        ("../x", ""),
+        ("a/./b", ""),
+        ("a/../b", ""),
+        ("a/..", ""),
+        ("./#x", ""),
+        ("a~~~b", ""),
+        ("...", "..."),
+        (".net", ".net"),
+        ("a./b", "A./b"),
+        ("a/.b", "A/.b"),
+        ("~~", "~~"),
     ],
 )
 def test_titles(raw: str, title: str) -> None:
@@ -63,6 +83,30 @@ def test_prefixes(raw: str, article: bool, hidden: bool) -> None:
     assert (target.is_article, target.is_hidden) == (article, hidden)
 
 
+@pytest.mark.parametrize(
+    ("language", "raw", "title"),
+    [("tr", "istanbul", "İstanbul"), ("tr", "ısparta", "Isparta"), ("az", "i", "İ"), ("kaa", "i_a#b", "İ a"),
+     ("de", "istanbul", "Istanbul"), ("ka", "ა_ბ#გ", "ა ბ"), ("el", "ά", "Ά")],
+)  # fmt: skip
+def test_capitals_by_language(language: str, raw: str, title: str) -> None:
+    titles = Titles(site_info(language))
+    assert titles.parse(raw).title == title
+    assert titles.plain(raw) in (title, None)
+
+
+@pytest.mark.parametrize(
+    ("dbname", "language", "raw", "article", "hidden"),
+    [("", "en", ":en:Foo", True, False), ("", "en", "en:foo", True, False), ("enwiki", "en", "EN : :Foo", True, False),
+     ("", "en", ":en:Talk:Foo", False, False), ("", "en", "en:fr:Foo", False, True), ("", "de", "en:Foo", False, True),
+     ("simplewiki", "en", "en:Foo", False, True), ("simplewiki", "en", "simple:Foo", True, False),
+     ("nowiki", "nb", ":no:Foo", True, False), ("zh_yuewiki", "yue", "zh-yue:Foo", True, False)],
+)  # fmt: skip
+def test_a_wikis_own_prefix(dbname: str, language: str, raw: str, article: bool, hidden: bool) -> None:
+    target = Titles(site_info(language, dbname)).parse(raw)
+    assert (target.is_article, target.is_hidden) == (article, hidden)
+    assert target.title == "Foo"
+
+
 @given(st.text(max_size=40))
 def test_a_title_is_its_own_normal_form(raw: str) -> None:
     title = TITLES.article(raw)
@@ -72,7 +116,10 @@ def test_a_title_is_its_own_normal_form(raw: str) -> None:
 
 @pytest.mark.parametrize(
     ("target", "surface"),
-    [("A (b)", "A"), ("A, b", "A"), ("Help:A (b)", "A"), ("A", "A"), ("(b)", "(b)"), ("甲（乙）", "甲")],
-)
+    [("A (b)", "A"), ("A, b", "A"), ("Help:A (b)", "A"), ("A", "A"), ("(b)", "(b)"), ("甲（乙）", "甲"),
+     ("甲，乙", "甲"), ("1,000 Places", "1,000 Places"), ("Foo (bar), baz", "Foo"),
+     ("A, B (C)", "A, B"), ("A (b) (c)", "A"),
+     ("أ، ب", "أ"), (":en:A, b", "A"), (":A, b", "A"), ("A ()", "A ()"), (" A (b) ", "A"), ("甲、乙", "甲、乙")],
+)  # fmt: skip
 def test_pipe_trick(target: str, surface: str) -> None:
     assert pipe_trick(target) == surface
