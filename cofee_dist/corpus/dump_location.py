@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ _DRIVERS = {
     "sftp": "paramiko",
     "smb": "smbprotocol",
 }
+#: What is no part of a query, as ``?`` is.
+_PATTERN = re.compile(r"[*\[]")
 #: What changes when the file does, the best first.
 _CONTENT_MARKS = ("ETag", "etag", "md5Hash", "Content-MD5", "content_md5")
 _TIME_MARKS = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated", "modified", "created")
@@ -96,6 +99,21 @@ def read_range(path: str | Path, start: int, end: int) -> bytes:
     with open_dump(path, max(1, end - start)) as file, _told(path):
         file.seek(start)
         return file.read(end - start)
+
+
+def expand_url(url: str) -> list[str] | None:
+    """The URLs of the files in a folder, or that a pattern names; None for a URL that is neither."""
+    with _told(url):
+        filesystem, name = fsspec.core.url_to_fs(url)
+        if _PATTERN.search(name):
+            found = filesystem.glob(name)
+        elif filesystem.isdir(name) and not url.startswith(("http://", "https://")):
+            found = [entry["name"] for entry in filesystem.ls(name, detail=True) if entry["type"] == "file"]
+        else:
+            return None
+        if name and url.rstrip("/").endswith(name):  # what stands before it may be a chain of protocols, or a host
+            return [url.rstrip("/").removesuffix(name) + str(file) for file in found]
+        return [filesystem.unstrip_protocol(file) for file in found]
 
 
 def dump_exists(path: str | Path) -> bool:

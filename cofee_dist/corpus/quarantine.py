@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from cofee_dist.config import Corpus
 from cofee_dist.corpus.dump import DAMAGED
+from cofee_dist.corpus.dump_list import list_dumps
 from cofee_dist.corpus.dump_location import FETCH_AGAIN, dump_size
 from cofee_dist.corpus.rows import QUARANTINED
 from cofee_dist.errors import UserError
@@ -62,7 +63,7 @@ def write_quarantine(rows: list[str], output: Path) -> Quarantined:
 
 def check_quarantined(counts: Mapping[str, int], quarantined: Quarantined, config: Corpus) -> None:
     """Raise UserError where more of the dumps is damaged, or more of their pages unread, than a config allows."""
-    lost, size = counts["damaged_bytes"], sum(map(dump_size, config.dumps))
+    lost, size = counts["damaged_bytes"], sum(map(dump_size, list_dumps(config.dumps)))
     most = config.max_quarantined_share
     if lost / size > most:
         raise UserError(

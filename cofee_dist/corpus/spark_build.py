@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cofee_dist.artifacts import scratch_folder
 from cofee_dist.config import Corpus
-from cofee_dist.corpus.dump import read_site
+from cofee_dist.corpus.dump_list import list_dumps, read_sites
 from cofee_dist.corpus.dump_location import dump_digest, one_name
 from cofee_dist.corpus.page_rows import PageRows
 from cofee_dist.corpus.quarantine import Quarantined, check_quarantined, write_quarantine
@@ -60,7 +60,7 @@ def build_corpus(
         UserError: for dumps that cannot be read or are truncated, too large a share of pages in quarantine or of
             bytes damaged, and a corpus without a single sentence.
     """
-    paths = _paths(config)
+    paths = [one_name(path) for path in list_dumps(config.dumps)]
     made_from = [config.deciding(), language, [(path, dump_digest(path)) for path in paths]]
     with spoken_errors(), scratch_folder(output / "_tmp", made_from) as scratch:
         files = _extract(spark, config, language, paths, scratch / "rows", on_progress)
@@ -73,19 +73,10 @@ def build_corpus(
     return _summary(counts, quarantined)
 
 
-def _paths(config: Corpus) -> list[str]:
-    if not config.dumps:
-        raise UserError("no dump is given", where="corpus.dumps", fix="--set 'corpus.dumps=[path/to/dump.xml.bz2]'")
-    paths = [one_name(path) for path in config.dumps]
-    if repeated := [path for path, times in Counter(paths).items() if times > 1]:
-        raise UserError("a dump is given twice", where=", ".join(repeated), fix="list each dump once in corpus.dumps")
-    return paths
-
-
 def _extract(
     spark: SparkSession, config: Corpus, language: str, paths: list[str], folder: Path, on_progress: Progress | None
 ) -> list[str]:
-    sites = {path: read_site(path) for path in paths}
+    sites = read_sites(paths)
     parcels = [split for path in paths for split in splits(path, config.split_bytes)]
     return write_parcels(spark, parcels, PageRows(sites, config, language), folder, on_progress)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cofee_dist.config import Config, LabelledFile
+from cofee_dist.corpus.dump_list import list_dumps
 from cofee_dist.corpus.dump_location import TEXT, dump_digest, dump_size, one_name
 from cofee_dist.errors import UserError
 from cofee_dist.pipeline.inputs import digest_of_input
@@ -37,7 +38,8 @@ class Spark:
         from cofee_dist.corpus.spark_cluster import check_executors
 
         session, config = self._opened(), self._runner.config
-        sources = {one_name(path): dump_size(path) for path in config.corpus.dumps}
+        dumps = list_dumps(config.corpus.dumps) if config.corpus.dumps else []
+        sources = {one_name(path): dump_size(path) for path in dumps}
         sources |= {one_name(path): dump_size(path, TEXT) for path in config.corpus.texts}
         check_executors(session, config.run_folder, sources)
         yield session
@@ -72,7 +74,7 @@ def spark(runner: Runner) -> Iterator[Spark]:
 def corpus_stage(runner: Runner, engine: Spark) -> Path:
     """Dump to D_g: ``sentences/`` and ``quarantine/``."""
     config = runner.config
-    inputs = {path: digest_of_input(path, "the dump") for path in config.corpus.dumps}
+    inputs = {path: dump_digest(path) for path in list_dumps(config.corpus.dumps)}
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.corpus.spark_build import build_corpus

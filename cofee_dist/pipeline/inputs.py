@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cofee_dist.artifacts import file_digest
 from cofee_dist.config import Config
-from cofee_dist.corpus.dump import read_site
+from cofee_dist.corpus.dump_list import list_dumps, read_sites
 from cofee_dist.corpus.dump_location import dump_digest
 from cofee_dist.corpus.text_files import check_texts
 from cofee_dist.errors import UserError
@@ -61,18 +61,17 @@ def check_sources(config: Config) -> None:
             fix="--set 'corpus.dumps=[enwiki-….xml.bz2]', or corpus.texts with labels.source=text",
         )
     check_texts(corpus.texts)
-    for path in config.corpus.dumps:
-        if not _is_url(path):
-            must_exist(path, "the dump")
-        read_site(path)
+    if corpus.dumps:
+        read_sites(list_dumps(corpus.dumps))
 
 
 def must_exist(path: str, what: str) -> None:
     """UserError where a user's file is not there."""
+    fix = "correct the path; it is relative to the folder you are in"
+    if Path(path).is_dir():
+        raise UserError(f"{what} is a folder, not a file", where=path, fix=fix)
     if not Path(path).is_file():
-        raise UserError(
-            f"{what} does not exist", where=path, fix="correct the path; it is relative to the folder you are in"
-        )
+        raise UserError(f"{what} does not exist", where=path, fix=fix)
 
 
 def digest_of_input(path: str, what: str) -> str:
