@@ -17,6 +17,7 @@ from cofee_dist.corpus.spark_jobs import Progress, spoken_errors
 from cofee_dist.corpus.spark_parcels import write_parcels
 from cofee_dist.corpus.spark_paths import to_read
 from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
+from cofee_dist.corpus.spark_revisions import without_older_revisions
 from cofee_dist.corpus.spark_tables import (
     dropped,
     drops,
@@ -51,7 +52,8 @@ def build_corpus(
 
     Returns:
         Counts: ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; of the articles,
-        ``disambiguation_pages``; ``links`` in the running text of all articles = ``anchors`` of the sentences + the
+        ``disambiguation_pages``, and of all pages ``older_revisions``, which give nothing since a newer revision is in
+        another dump; ``links`` in the running text of all articles = ``anchors`` of the sentences + the
         sum of ``links_dropped`` (by reason); ``candidates`` = ``sentences`` + the sum of ``dropped`` (by reason);
         ``overlong_sentences``; ``quarantined_by_reason``; ``damaged_streams`` and ``damaged_bytes``: places in bz2
         dumps that could not be decoded, each a row of the quarantine, whose pages are in no other count.
@@ -69,7 +71,7 @@ def build_corpus(
         check_quarantined(counts, quarantined, config)
         if counts["candidates"] == dropped(counts):
             raise _no_sentence(counts, config)
-        _finish(spark, config, files, scratch, output / "sentences", counts)
+        _finish(spark, config, files, len(paths) > 1, scratch, output / "sentences", counts)
     return _summary(counts, quarantined)
 
 
@@ -82,19 +84,28 @@ def _extract(
 
 
 def _finish(
-    spark: SparkSession, config: Corpus, files: list[str], scratch: Path, output: Path, counts: Counter[str]
+    spark: SparkSession,
+    config: Corpus,
+    files: list[str],
+    several_dumps: bool,
+    scratch: Path,
+    output: Path,
+    counts: Counter[str],
 ) -> None:
     """From the extracted rows to the sentences that are kept, each once, with redirects resolved."""
     from pyspark.sql import functions as F
 
     rows = spark.read.parquet(*map(to_read, files))
-    extracted = rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names)
-    sentences = without_duplicates(extracted, several_dumps=len(config.dumps) > 1)
+    found, redirects = (rows.where(F.col("kind") == kind) for kind in (SENTENCE, REDIRECT))
+    if several_dumps:
+        found, redirects = without_older_revisions(spark, rows, scratch, counts)
+        if counts["candidates"] == dropped(counts):
+            raise _no_sentence(counts, config)
+    extracted = found.select(*SENTENCES.names)
+    sentences = without_duplicates(extracted, several_dumps)
     if counts["redirects"]:
-        redirects = resolved_redirects(
-            rows.where(F.col("kind") == REDIRECT).select(F.col("title").alias("source"), F.col("text").alias("to"))
-        )
-        sentences = resolve_anchors(sentences, extracted, redirects)
+        resolved = resolved_redirects(redirects.select(F.col("title").alias("source"), F.col("text").alias("to")))
+        sentences = resolve_anchors(sentences, extracted, resolved)
     write_sentences(spark, sentences, config.max_sentences, scratch, output, counts)
 
 
@@ -108,7 +119,15 @@ def _no_sentence(counts: Counter[str], config: Corpus) -> UserError:
 
 
 def _summary(counts: Counter[str], quarantined: Quarantined) -> dict[str, Any]:
-    pages = ("pages", "articles", "redirects", "other_namespaces", "quarantined", "disambiguation_pages")
+    pages = (
+        "pages",
+        "articles",
+        "redirects",
+        "other_namespaces",
+        "quarantined",
+        "disambiguation_pages",
+        "older_revisions",
+    )
     sentences = ("links", "anchors", "candidates", "sentences", "overlong_sentences")
     damaged = ("damaged_streams", "damaged_bytes")
     summary: dict[str, Any] = {name: counts[name] for name in (*pages, *sentences, *damaged)}
