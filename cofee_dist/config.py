@@ -58,7 +58,7 @@ class Corpus(Tree):
     disambiguation pages are known (``corpus.disambiguation``), ``inline_templates`` to those that carry running text
     (``corpus.inline_templates``). ``max_quarantined_share`` is that of pages which cannot be read, and that of the
     dumps' bytes which are damaged. A page of more XML than ``max_page_bytes``, or that takes more than
-    ``max_page_steps`` to render (see ``corpus.budget``), is not read.
+    ``max_page_steps`` to render or to split (see ``corpus.budget``), is not read.
     """
 
     dumps: tuple[str, ...] = ()

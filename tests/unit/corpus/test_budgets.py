@@ -7,8 +7,10 @@ import gzip
 import subprocess
 import sys
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from cofee_dist.corpus import streams, wikitext
 from cofee_dist.corpus.articles import ArticleReader
 from cofee_dist.corpus.budget import _MOST_STEPS, Budget, TooMuchWork
 from cofee_dist.corpus.dump import BadPage, Page, Split, read_pages, read_site, splits
-from cofee_dist.corpus.sentences import SentenceRules
+from cofee_dist.corpus.sentences import SentenceRules, sentences
 from cofee_dist.corpus.titles import SiteInfo, site_info
 from cofee_dist.corpus.wikitext import Renderer, render
 from cofee_dist.errors import UserError
@@ -229,6 +231,76 @@ def test_a_hundred_thousand_levels_end_in_a_bounded_memory() -> None:
     done = subprocess.run([sys.executable, "-c", _RENDER_ALL], capture_output=True, text=True, check=True, timeout=110)
     kilobytes = int(done.stdout)
     assert kilobytes < 200_000
+
+
+def heavy(name: str) -> bytes:
+    """The XML of a page of 15 MiB, of which one of the steps behind the parser could make much more."""
+    links, size = "[[a]] [[b]] [[c]] [[d]] ", 15 * MIB
+    text = {
+        "entities": "<i>" * (size // 9),
+        "one long sentence": links + "a" * size,
+        "words": links + "a " * (size // 2),
+        "commas": links + "，" * (size // 3),
+        "sentences": links + "a. " * (size // 3),
+        "full stops": links + "a。" * (size // 4),
+    }[name]
+    return (HEAD + page_xml(1, text) + TAIL).encode()
+
+
+_READ_HEAVY = """
+import resource, sys
+from pathlib import Path
+from cofee_dist.config import Corpus
+from cofee_dist.corpus.articles import ArticleReader
+from cofee_dist.corpus.dump import Split, read_pages
+from cofee_dist.corpus.sentences import SentenceRules, sentences
+from cofee_dist.corpus.titles import site_info
+path, language = sys.argv[1:]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+config, site = Corpus(overlong_sentences="split"), site_info(language)
+reader = ArticleReader(site, SentenceRules.of(config, language), config)
+for page in read_pages(Split(path, 0, Path(path).stat().st_size), site):
+    reader.read(page)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("entities", "en"),
+        ("one long sentence", "zh"),
+        ("one long sentence", "en"),
+        ("words", "en"),
+        ("commas", "zh"),
+        ("sentences", "en"),
+        ("full stops", "zh"),
+    ],
+)
+def test_a_page_of_15_mib_costs_a_bounded_memory(tmp_path: Path, name: str, language: str) -> None:
+    path = tmp_path / "d.xml"
+    path.write_bytes(heavy(name))
+    done = subprocess.run(
+        [sys.executable, "-c", _READ_HEAVY, str(path), language], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 400_000
+
+
+def test_splitting_is_paid_by_what_it_makes() -> None:
+    document = Renderer(EN).render("[[a]] [[b]] " + "x. y! z; " * 50)
+    rules = SentenceRules("en", 2, 1, 1000)
+    counts: Counter[str] = Counter()
+    budget = Budget(100_000, len(document.text))
+    sentences(document, rules, counts, budget)
+    stops = sum(document.text.count(stop) for stop in ".!;")
+    assert budget.steps - budget.left == len(document.text) + 128 * stops
+    with pytest.raises(TooMuchWork, match="1,000 steps"):
+        sentences(document, rules, counts, Budget(1000, len(document.text)))
+    long = Renderer(EN).render("[[a]] [[b]] " + "x " * 500)
+    budget = Budget(100_000, len(long.text))
+    sentences(long, replace(rules, max_length=20, overlong="split"), counts, budget)
+    assert budget.steps - budget.left == 33 * len(long.text)
 
 
 def test_work_is_counted_and_not_timed() -> None:
