@@ -131,7 +131,7 @@ def dump_digest(path: str | Path, source: Source = DUMP) -> str:
     """Digest of a dump; of a remote one by what its server tells: its size, and its checksum or else its time."""
     if not is_url(path):
         dump_size(path, source)
-        return file_digest(_local(path))
+        return file_digest(_local(path), timed=True)
     with _told(path, source):
         info = _info(path)
         marks = [str(info[mark]) for mark in (*_CONTENT_MARKS, *_TIME_MARKS) if info.get(mark)]
