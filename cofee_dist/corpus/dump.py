@@ -96,16 +96,19 @@ def read_site(path: str | Path) -> SiteInfo:
     return site_info(language[1].lower() if language else "en", _between(text, "dbname"), names, _between(text, "case"))
 
 
-def read_pages(split: Split, site: SiteInfo, max_page_bytes: int = MAX_PAGE_BYTES) -> Iterator[Page | BadPage]:
+def read_pages(
+    split: Split, site: SiteInfo, max_page_bytes: int = MAX_PAGE_BYTES, keep_truncated: bool = False
+) -> Iterator[Page | BadPage]:
     """Every page whose tag begins in the split, in the dump's order.
 
     Damage inside bz2 data costs the pages that begin or end in it, and is told by one BadPage in their place. A page
-    of more than ``max_page_bytes`` is a BadPage too, of which no more than that is ever held.
+    of more than ``max_page_bytes`` is a BadPage too, of which no more than that is ever held, and with
+    ``keep_truncated`` so is the page in which a dump ends.
 
     Raises:
-        UserError: for a dump that is truncated, and for gzip that is damaged.
+        UserError: for a dump that is truncated, unless ``keep_truncated``, and for gzip that is damaged.
     """
-    for block in page_blocks(split, max_page_bytes):
+    for block in page_blocks(split, max_page_bytes, keep_truncated):
         if isinstance(block, Damage):
             yield _damaged_stream(block, split.path)
         elif isinstance(block, Unread):

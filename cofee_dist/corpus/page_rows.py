@@ -23,7 +23,8 @@ class PageRows:
         """Rows of ``rows.ROWS``."""
         site = self._sites[split.path]
         reader = ArticleReader(site, self._rules, self._config)
-        for page in read_pages(split, site, self._config.max_page_bytes):
+        keep_truncated = self._config.truncated_dumps == "keep"
+        for page in read_pages(split, site, self._config.max_page_bytes, keep_truncated):
             yield from _rows(page, reader, len(self._sites) > 1)
         for name, number in sorted(reader.counts.items()):
             yield row_of(COUNT, name=name, number=number)

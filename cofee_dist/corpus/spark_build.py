@@ -79,7 +79,8 @@ def _extract(
     spark: SparkSession, config: Corpus, language: str, paths: list[str], folder: Path, on_progress: Progress | None
 ) -> list[str]:
     sites = read_sites(paths)
-    parcels = [split for path in paths for split in splits(path, config.split_bytes)]
+    keep_truncated = config.truncated_dumps == "keep"
+    parcels = [split for path in paths for split in splits(path, config.split_bytes, keep_truncated)]
     return write_parcels(spark, parcels, PageRows(sites, config, language), folder, on_progress)
 
 

@@ -78,7 +78,27 @@ def test_zeros_that_bz2_packs_a_hundred_thousand_times_are_skipped(tmp_path: Pat
         check_three(read(path, 10**9))
 
 
-@pytest.mark.parametrize("kind", ["bz2", "gz"])
+@pytest.mark.parametrize("split_bytes", [10**9, 1000])
+def test_blocks_that_expand_without_bound_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split_bytes: int
+) -> None:
+    """A good page behind them, in the same split, is read."""
+    monkeypatch.setattr(streams, "_FREE_BYTES", 5 * MIB)
+    monkeypatch.setattr(streams, "_MAX_EXPANSION", 20)
+    path = tmp_path / "d.bz2"
+    before, _, behind = parts_of_a_large_page(b"")
+    runs, pages = bz2.compress(bytes(45 * MIB)) * 50, [page_xml(number, f"{number}" * 90) for number in (4, 5)]
+    last = behind.replace(TAIL.encode(), b"") + "".join(pages).encode() + TAIL.encode()
+    path.write_bytes(bz2.compress(before) + runs + bz2.compress(last))
+    with at_most(30 * MIB):
+        found = read(path, split_bytes)
+    assert [page.page_id for page in found if isinstance(page, Page)] == [1, 3, 4, 5]
+    told = {page.reason: page for page in found if isinstance(page, BadPage)}
+    assert "expand to more than 1,000 times their size" in told["damaged_stream"].detail
+    assert 0 < told["damaged_stream"].lost_bytes < len(runs) + 10
+
+
+@pytest.mark.parametrize("kind", ["gz"])
 def test_a_file_that_expands_without_bound_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
