@@ -39,9 +39,13 @@ _DRIVERS = {
     "az": "adlfs",
     "http": "aiohttp requests",
     "https": "aiohttp requests",
+    "hdfs": "pyarrow",
     "sftp": "paramiko",
     "smb": "smbprotocol",
 }
+#: Older names of protocols, which no driver knows: what to write in their place.
+_OLDER_NAMES = {"wasb": "abfs", "wasbs": "abfss", "s3n": "s3"}
+_HADOOP = "hdfs:// wants Java, Hadoop's libhdfs (HADOOP_HOME) and CLASSPATH=$(hadoop classpath --glob)"
 #: What is no part of a query, as ``?`` is.
 _PATTERN = re.compile(r"[*\[]")
 #: What changes when the file does, the best first.
@@ -161,15 +165,25 @@ def _told(path: str | Path, source: Source = DUMP) -> Iterator[None]:
             f"{source.what} does not exist", where=path, fix=f"{source.name_it}; {_CHECK_ACCESS}"
         ) from error
     except ImportError as error:
-        driver = _DRIVERS.get(scheme)
-        fix = f"pip install {driver}" if driver else f"install what fsspec asks for: {error}"
-        raise UserError(f"nothing is installed that reads {scheme}://", where=path, fix=fix) from error
+        raise _no_driver(path, scheme, f"install what fsspec asks for: {error}") from error
     except PermissionError as error:
         raise UserError(f"{source.what} may not be read", where=path, fix=_CHECK_ACCESS) from error
     except Exception as error:  # each driver has errors of its own
         if "Protocol not known" in str(error):
+            if scheme in _DRIVERS or scheme in _OLDER_NAMES:
+                raise _no_driver(path, scheme, "") from error
             raise UserError(
                 f"{scheme}:// is no protocol that is known", where=path, fix="give a path or a URL of fsspec"
             ) from error
         what = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{source.what} cannot be opened: {what}", where=path, fix=_CHECK_ACCESS) from error
+        fix = f"{_HADOOP}; {_CHECK_ACCESS}" if scheme == "hdfs" else _CHECK_ACCESS
+        raise UserError(f"{source.what} cannot be opened: {what}", where=path, fix=fix) from error
+
+
+def _no_driver(path: str | Path, scheme: str, otherwise: str) -> UserError:
+    name = _OLDER_NAMES.get(scheme, scheme)
+    driver = _DRIVERS.get(name)
+    fix = f"pip install {driver}" if driver else otherwise
+    if name != scheme:
+        fix = f"write it as {name}://…; {fix}"
+    return UserError(f"nothing is installed that reads {scheme}://", where=path, fix=fix)
