@@ -46,6 +46,7 @@ _DRIVERS = {
 #: Older names of protocols, which no driver knows: what to write in their place.
 _OLDER_NAMES = {"wasb": "abfs", "wasbs": "abfss", "s3n": "s3"}
 _HADOOP = "hdfs:// wants Java, Hadoop's libhdfs (HADOOP_HOME) and CLASSPATH=$(hadoop classpath --glob)"
+_MAX_SAID = 300  # characters of what a driver says; libhdfs lists a hundred places
 #: What is no part of a query, as ``?`` is.
 _PATTERN = re.compile(r"[*\[]")
 #: What changes when the file does, the best first.
@@ -175,7 +176,7 @@ def _told(path: str | Path, source: Source = DUMP) -> Iterator[None]:
             raise UserError(
                 f"{scheme}:// is no protocol that is known", where=path, fix="give a path or a URL of fsspec"
             ) from error
-        what = " ".join(str(error).split()) or type(error).__name__
+        what = " ".join(str(error).split())[:_MAX_SAID] or type(error).__name__
         fix = f"{_HADOOP}; {_CHECK_ACCESS}" if scheme == "hdfs" else _CHECK_ACCESS
         raise UserError(f"{source.what} cannot be opened: {what}", where=path, fix=fix) from error
 

@@ -62,7 +62,7 @@ def page_blocks(
             return
     if keep_truncated:
         yield from window.cut_off()
-    elif not window.closed and not (split.start and _is_closed(split)):
+    elif window.is_open or not (window.closed or (split.start and _is_closed(split))):
         raise truncated(split.path, "it ends without </mediawiki>")
 
 
@@ -129,9 +129,14 @@ class _Window:
                 self._wait()
                 return
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a page has begun that has not ended."""
+        return self._open
+
     def cut_off(self) -> Iterator[Unread]:
         """The page that is open where the text ends."""
-        if self._open and not self._skipping:
+        if self.is_open and not self._skipping:
             yield Unread(bytes(self.text[:_HEAD_BYTES]), "truncated", "the dump ends in the middle of this page")
 
     def _found_open(self) -> bool:
