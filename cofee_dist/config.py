@@ -77,8 +77,9 @@ class Corpus(Tree):
     disambiguation pages are known (``corpus.disambiguation``), ``inline_templates`` to those that carry running text
     (``corpus.inline_templates``), ``namespace_aliases`` to the names of namespaces: ``{Kuva: file}``.
     ``max_quarantined_share`` is that of pages which cannot be read, and that of the dumps' bytes which are damaged. A
-    page of more XML than ``max_page_bytes``, or that takes more than ``max_page_steps`` to render (see
-    ``corpus.budget``), is not read.
+    dump that ends early is an error, since how much is missing cannot be known; with ``truncated_dumps: keep`` the
+    pages that are there are read. A page of more XML than ``max_page_bytes``, or that takes more than
+    ``max_page_steps`` to render or to split (see ``corpus.budget``), is not read.
     """
 
     dumps: Some[str] = ()
@@ -88,6 +89,7 @@ class Corpus(Tree):
     max_sentence_length: Positive = 250
     max_sentences: Positive | None = None
     max_quarantined_share: Share = 0.05
+    truncated_dumps: Literal["error", "keep"] = "error"
     max_page_bytes: Positive = 16 * 2**20
     max_page_steps: Positive = 2**28
     inline_templates: dict[str, InlineTemplate] = Field(default_factory=dict)

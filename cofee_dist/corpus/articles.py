@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from cofee_dist.config import Corpus
-from cofee_dist.corpus.budget import TooMuchWork
+from cofee_dist.corpus.budget import Budget, TooMuchWork
 from cofee_dist.corpus.dump import BadPage, Page
 from cofee_dist.corpus.inline_templates import inline_of
 from cofee_dist.corpus.sentences import Sentence, SentenceRules, sentences
@@ -42,7 +42,7 @@ class ArticleReader:
         with_cells = config.tables == "cells"
         self._renderer = Renderer(site, config.max_page_steps, inline_of(config), with_cells, rules.min_anchors)
         self._skips_disambiguation = config.disambiguation_pages == "skip"
-        self._rules = rules
+        self._rules, self._max_steps = rules, config.max_page_steps
         self.counts: Counter[str] = Counter()
 
     def read(self, page: Page | BadPage) -> PageYield:
@@ -64,7 +64,8 @@ class ArticleReader:
         try:
             document = self._renderer.render(page.text)
             skipped = document.is_disambiguation and self._skips_disambiguation
-            kept = [] if skipped else sentences(document, self._rules, counts)
+            budget = Budget(self._max_steps, len(document.text))
+            kept = [] if skipped else sentences(document, self._rules, counts, budget)
         except TooMuchWork as error:
             return self._quarantine(BadPage(page.page_id, page.title, "too_slow", str(error)))
         except Exception as error:  # one page must not end a job of hours

@@ -48,20 +48,29 @@ class Damage:
     why: str = "cannot be decoded"
 
 
+@dataclass(slots=True)
+class Runs:
+    """Whether blocks of runs are passed over as damage: those of more than ``most`` times their size."""
+
+    most: int | None = None
+
+
 class EndsEarly(Exception):
     """The file does not end with the end of a stream."""
 
 
-def read_blocks(file: BinaryIO, start: int, end: int, size: int) -> Iterator[Block | Damage]:
+def read_blocks(
+    file: BinaryIO, start: int, end: int, size: int, runs: Runs | None = None, keep_truncated: bool = False
+) -> Iterator[Block | Damage]:
     """Every whole block from the first that begins in the bytes ``start`` to ``end``, on to the end of the file.
 
     Nothing, where none begins there. Damage is told behind the block that it follows; damage before the file's first
-    whole block belongs to ``start`` 0.
+    whole block belongs to ``start`` 0. ``runs`` may be set while blocks are read.
 
     Raises:
-        EndsEarly: at the end of a file that was cut off.
+        EndsEarly: at the end of a file that was cut off; with ``keep_truncated`` that is damage like any other.
     """
-    magics = _Magics(file, start)
+    magics = _Magics(file, start, runs or Runs())
     # The bit at which a magic must come next, once that is known, and the byte behind what is whole.
     expected, whole = (_STREAM_HEAD_BITS, 0) if start == 0 else (None, start)
     while (magic := magics.first(end if expected is None else size)) is not None:
@@ -81,7 +90,7 @@ def read_blocks(file: BinaryIO, start: int, end: int, size: int) -> Iterator[Blo
         magics.drop()
     if whole == size or (expected is None and end < size):
         return
-    if not ends_with_stream(_tail(file, size)):
+    if not keep_truncated and not ends_with_stream(_tail(file, size)):
         raise EndsEarly
     if expected is not None:
         yield Damage(whole, size)
@@ -107,8 +116,9 @@ class _Magic:
 class _Magics:
     """Places of the magics from a byte on, in order, with the bytes behind the first; reads no further than asked."""
 
-    def __init__(self, file: BinaryIO, start: int) -> None:
+    def __init__(self, file: BinaryIO, start: int, runs: Runs) -> None:
         file.seek(start)
+        self._runs = runs
         self._file = file
         self._base = start  # of _data in the file
         self._data = b""
@@ -129,11 +139,13 @@ class _Magics:
             self._found.popleft()
 
     def decode_first(self) -> tuple[Iterable[bytes], int] | None:
-        """Text of the first magic's block and the bit at which it ends; None for a damaged one."""
+        """Text of the first magic's block and the bit at which it ends; None for one that is damaged or passed over."""
         start = self._found[0].bit
         for end in self._ends(start):
             at = start // 8 - self._base
             stream = one_block_stream(self._data[at : -(-end // 8) - self._base], start % 8, end - start)
+            if self._runs.most is not None and _expands(stream, self._runs.most):
+                return None
             texts = _texts(stream)
             try:
                 first = next(texts)
@@ -161,6 +173,14 @@ class _Magics:
         self._found += (_Magic(bit + 8 * self._searched, is_block) for bit, is_block in _search(self._data[at:]))
         self._searched = max(self._searched, self._base + len(self._data) - _MAGIC_BYTES + 1)
         return bool(chunk)
+
+
+def _expands(stream: bytes, times: int) -> bool:
+    """Whether a stream has more than so many times its size of text; no more of it is read."""
+    try:
+        return len(bz2.BZ2Decompressor().decompress(stream, times * len(stream) + 1)) > times * len(stream)
+    except OSError:
+        return False
 
 
 def _texts(stream: bytes) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -12,12 +13,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from cofee_dist.artifacts import write_json
 from cofee_dist.corpus.dump_files import DumpFile, find_files
+from cofee_dist.corpus.partial_file import Partial
 from cofee_dist.corpus.web import CutOff, Unreachable, Web, what_to_do
 from cofee_dist.errors import UserError
 
 CHUNK_BYTES = 2**18
+_DAMAGED = "the checksum is wrong"
 _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 206, 416
 
 
@@ -59,6 +61,12 @@ def download_dump(
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError("that is a file, not a folder", where=folder, fix="give another --folder") from error
+    except OSError as error:
+        raise UserError(
+            f"the folder cannot be made ({error.strerror})", where=folder, fix="give another --folder"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError("the folder may not be written to", where=folder, fix="give another --folder")
     missing = []
     for file in files:
         with shown.file(f"checking {file.name}", None):
@@ -93,32 +101,44 @@ def fetch(
         UserError: if no mirror gives it, or only with a wrong checksum (then nothing of it is kept).
     """
     target = folder / file.name
-    partial = _Partial(target, file)
-    failures, damaged = [], 0
-    for mirror in mirrors:
-        url = mirror + file.path
-
-        def once(url: str = url) -> None:
-            _receive(web, url, partial, moved, chunk_bytes)
-
-        try:
-            web.persist(url, once, partial.size_bytes)
-        except Unreachable as error:
-            failures.append(f"{mirror}: {error}")
-            continue
-        if _checksum(partial.path, file.algorithm) == file.checksum:
-            partial.path.replace(target)
-            partial.drop()
-            return target
-        partial.drop()
-        damaged += 1
-        failures.append(f"{mirror}: the {file.algorithm} is not the published {file.checksum}")
+    with Partial(target, file).locked() as partial:
+        failures: list[tuple[str, str | None]] = []
+        for mirror in mirrors:
+            # What an earlier try left may be rotten though the mirror is not: it gets a second, from the beginning.
+            for _ in range(2 if partial.size_bytes() else 1):
+                failure = _try(web, mirror, partial, moved, chunk_bytes)
+                if failure is None:
+                    partial.path.replace(target)
+                    partial.drop()
+                    return target
+                if failure is not _DAMAGED:
+                    break
+            failures.append((mirror, failure))
+    damaged = sum(failure is _DAMAGED for _, failure in failures)
+    told = [
+        f"{mirror}: the {file.algorithm} is not the published {file.checksum}"
+        if why is _DAMAGED
+        else f"{mirror}: {why}"
+        for mirror, why in failures
+    ]
     if damaged == len(mirrors):
         what, fix = "every copy of the file is damaged, and removed", "run the same command, or with another --mirror"
     else:
         what, fix = "no mirror gives the file", "run the same command later, or with another --mirror; it goes on"
-    fix = what_to_do(failures, fix)
-    raise UserError(f"{what}: {file.name}", where="; ".join(failures), fix=fix)
+    raise UserError(f"{what}: {file.name}", where="; ".join(told), fix=what_to_do(told, fix))
+
+
+def _try(web: Web, mirror: str, partial: Partial, moved: Callable[[int], None], chunk_bytes: int) -> str | None:
+    """Fetch what is missing from one mirror: None once the file is whole, else why it is not."""
+    url = mirror + partial.file.path
+    try:
+        web.persist(url, lambda: _receive(web, url, partial, moved, chunk_bytes), partial.size_bytes)
+    except Unreachable as error:
+        return str(error)
+    if _checksum(partial.path, partial.file.algorithm) == partial.file.checksum:
+        return None
+    partial.drop()
+    return _DAMAGED
 
 
 def next_command(paths: Sequence[Path]) -> str:
@@ -128,34 +148,7 @@ def next_command(paths: Sequence[Path]) -> str:
     return f"cofee pretrain --config … --set {shlex.quote(f'corpus.dumps=[{listed}]')}"
 
 
-class _Partial:
-    """``NAME.partial``, and beside it in ``NAME.partial.json`` of which version of the file it is the beginning."""
-
-    def __init__(self, target: Path, file: DumpFile) -> None:
-        self.file = file
-        self.path = target.with_name(f"{target.name}.partial")
-        self._note_path = target.with_name(f"{target.name}.partial.json")
-
-    def size_bytes(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def note(self) -> dict[str, str | None]:
-        """``url``, ``validator``, ``checksum``; empty if the partial file is not known to be of this very file."""
-        try:
-            note = json.loads(self._note_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return note if isinstance(note, dict) and note.get("checksum") == self.file.checksum else {}
-
-    def write_note(self, url: str, validator: str | None) -> None:
-        write_json(self._note_path, {"url": url, "validator": validator, "checksum": self.file.checksum})
-
-    def drop(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._note_path.unlink(missing_ok=True)
-
-
-def _receive(web: Web, url: str, partial: _Partial, moved: Callable[[int], None], chunk_bytes: int) -> None:
+def _receive(web: Web, url: str, partial: Partial, moved: Callable[[int], None], chunk_bytes: int) -> None:
     """One request for what is missing, or for the whole file where there is nothing to go on from.
 
     Raises:
@@ -192,6 +185,9 @@ def _receive(web: Web, url: str, partial: _Partial, moved: Callable[[int], None]
         try:
             with partial.path.open("ab") as out:
                 for chunk in response.iter_content(chunk_bytes):
+                    if size is not None and have + len(chunk) > size:
+                        partial.drop()
+                        raise Unreachable(f"it sends more than the {size:,} bytes that are published")
                     out.write(chunk)
                     have += len(chunk)
                     moved(have)
@@ -228,7 +224,7 @@ def _checksum(path: Path, algorithm: str) -> str:
 
 
 def _check_room(folder: Path, files: Sequence[DumpFile]) -> None:
-    needed = sum(max(0, (file.size_bytes or 0) - _Partial(folder / file.name, file).size_bytes()) for file in files)
+    needed = sum(max(0, (file.size_bytes or 0) - Partial(folder / file.name, file).size_bytes()) for file in files)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(

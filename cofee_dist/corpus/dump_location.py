@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,9 +39,16 @@ _DRIVERS = {
     "az": "adlfs",
     "http": "aiohttp requests",
     "https": "aiohttp requests",
+    "hdfs": "pyarrow",
     "sftp": "paramiko",
     "smb": "smbprotocol",
 }
+#: Older names of protocols, which no driver knows: what to write in their place.
+_OLDER_NAMES = {"wasb": "abfs", "wasbs": "abfss", "s3n": "s3"}
+_HADOOP = "hdfs:// wants Java, Hadoop's libhdfs (HADOOP_HOME) and CLASSPATH=$(hadoop classpath --glob)"
+_MAX_SAID = 300  # characters of what a driver says; libhdfs lists a hundred places
+#: What is no part of a query, as ``?`` is.
+_PATTERN = re.compile(r"[*\[]")
 #: What changes when the file does, the best first.
 _CONTENT_MARKS = ("ETag", "etag", "md5Hash", "Content-MD5", "content_md5")
 _TIME_MARKS = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated", "modified", "created")
@@ -98,6 +106,21 @@ def read_range(path: str | Path, start: int, end: int) -> bytes:
         return file.read(end - start)
 
 
+def expand_url(url: str) -> list[str] | None:
+    """The URLs of the files in a folder, or that a pattern names; None for a URL that is neither."""
+    with _told(url):
+        filesystem, name = fsspec.core.url_to_fs(url)
+        if _PATTERN.search(name):
+            found = filesystem.glob(name)
+        elif filesystem.isdir(name) and not url.startswith(("http://", "https://")):
+            found = [entry["name"] for entry in filesystem.ls(name, detail=True) if entry["type"] == "file"]
+        else:
+            return None
+        if name and url.rstrip("/").endswith(name):  # what stands before it may be a chain of protocols, or a host
+            return [url.rstrip("/").removesuffix(name) + str(file) for file in found]
+        return [filesystem.unstrip_protocol(file) for file in found]
+
+
 def dump_exists(path: str | Path) -> bool:
     """Whether a file is there; False too where that cannot be learned."""
     if not is_url(path):
@@ -113,7 +136,7 @@ def dump_digest(path: str | Path, source: Source = DUMP) -> str:
     """Digest of a dump; of a remote one by what its server tells: its size, and its checksum or else its time."""
     if not is_url(path):
         dump_size(path, source)
-        return file_digest(_local(path))
+        return file_digest(_local(path), timed=True)
     with _told(path, source):
         info = _info(path)
         marks = [str(info[mark]) for mark in (*_CONTENT_MARKS, *_TIME_MARKS) if info.get(mark)]
@@ -143,15 +166,25 @@ def _told(path: str | Path, source: Source = DUMP) -> Iterator[None]:
             f"{source.what} does not exist", where=path, fix=f"{source.name_it}; {_CHECK_ACCESS}"
         ) from error
     except ImportError as error:
-        driver = _DRIVERS.get(scheme)
-        fix = f"pip install {driver}" if driver else f"install what fsspec asks for: {error}"
-        raise UserError(f"nothing is installed that reads {scheme}://", where=path, fix=fix) from error
+        raise _no_driver(path, scheme, f"install what fsspec asks for: {error}") from error
     except PermissionError as error:
         raise UserError(f"{source.what} may not be read", where=path, fix=_CHECK_ACCESS) from error
     except Exception as error:  # each driver has errors of its own
         if "Protocol not known" in str(error):
+            if scheme in _DRIVERS or scheme in _OLDER_NAMES:
+                raise _no_driver(path, scheme, "") from error
             raise UserError(
                 f"{scheme}:// is no protocol that is known", where=path, fix="give a path or a URL of fsspec"
             ) from error
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{source.what} cannot be opened: {what}", where=path, fix=_CHECK_ACCESS) from error
+        what = " ".join(str(error).split())[:_MAX_SAID] or type(error).__name__
+        fix = f"{_HADOOP}; {_CHECK_ACCESS}" if scheme == "hdfs" else _CHECK_ACCESS
+        raise UserError(f"{source.what} cannot be opened: {what}", where=path, fix=fix) from error
+
+
+def _no_driver(path: str | Path, scheme: str, otherwise: str) -> UserError:
+    name = _OLDER_NAMES.get(scheme, scheme)
+    driver = _DRIVERS.get(name)
+    fix = f"pip install {driver}" if driver else otherwise
+    if name != scheme:
+        fix = f"write it as {name}://…; {fix}"
+    return UserError(f"nothing is installed that reads {scheme}://", where=path, fix=fix)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 
 from cofee_dist.corpus.wikitext import Anchor
 
@@ -20,9 +22,12 @@ def parts(text: str, anchors: list[Anchor], most: int, in_characters: bool) -> I
     longer only where an anchor is.
     """
     places = _places(text, anchors, in_characters)
-    begin = first = at = 0
+    seen: deque[tuple[int, int]] = deque()
+    begin = first = 0
     while begin < len(text):
-        end, at = _end(text, begin, places, at, most, in_characters)
+        end = _end(text, begin, seen, places, most, in_characters)
+        while seen and seen[0][0] <= end:
+            seen.popleft()
         core = text[begin:end].strip(" ")
         start = begin + len(text[begin:end]) - len(text[begin:end].lstrip(" "))
         last = first
@@ -38,42 +43,54 @@ def shifted(anchors: list[Anchor], origin: int) -> list[Anchor]:
     return [Anchor(start - origin, end - origin, target) for start, end, target in anchors]
 
 
-def _places(text: str, anchors: list[Anchor], in_characters: bool) -> list[tuple[int, int]]:
-    """(where a part may end, how good a place it is: 1 is the best), none inside an anchor."""
-    found = [(place.end(), place.lastindex or _WORST) for place in _PLACE.finditer(text)]
-    if in_characters:
-        marked = dict.fromkeys(range(1, len(text)), _WORST + 1) | dict(found)
-        found = sorted(marked.items())
-    found.append((len(text), _BEST))
-    places, at = [], 0
-    for place, kind in found:
+def _places(text: str, anchors: list[Anchor], in_characters: bool) -> Iterator[tuple[int, int]]:
+    """(where a part may end, how good a place it is: 1 is the best), none inside an anchor, found as they are asked."""
+    at = 0
+    for place, kind in _any_places(text, in_characters):
         while at < len(anchors) and anchors[at].end <= place:
             at += 1
         if at == len(anchors) or anchors[at].start >= place:
-            places.append((place, kind))
-    return places
+            yield place, kind
+
+
+def _any_places(text: str, in_characters: bool) -> Iterator[tuple[int, int]]:
+    behind = 1  # the last place
+    for sign in _PLACE.finditer(text):
+        if in_characters:
+            yield from ((place, _WORST + 1) for place in range(behind, sign.end()))
+        if sign.end() < len(text):
+            yield sign.end(), sign.lastindex or _WORST
+        behind = sign.end() + 1
+    if in_characters:
+        yield from ((place, _WORST + 1) for place in range(behind, len(text)))
+    yield len(text), _BEST
 
 
 def _end(
-    text: str, begin: int, places: list[tuple[int, int]], at: int, most: int, in_characters: bool
-) -> tuple[int, int]:
-    """Where the part that begins at ``begin`` ends, and the number of the first place behind it."""
-    best: dict[int, tuple[int, int]] = {}
+    text: str,
+    begin: int,
+    seen: deque[tuple[int, int]],
+    places: Iterator[tuple[int, int]],
+    most: int,
+    in_characters: bool,
+) -> int:
+    """Where the part that begins at ``begin`` ends; ``seen`` holds places behind it, and gets those that are asked."""
+    best: dict[int, int] = {}
     length, measured = 0, begin
-    sizes: list[int] = []
-    for number in range(at, len(places)):
-        place, kind = places[number]
+    for place, kind in chain(tuple(seen), _kept(places, seen)):
         piece = text[measured:place]
         length += len(piece) if in_characters else len(piece.split())
         measured = place
-        if length > most and sizes:
+        if length > most and best:
             break
-        sizes.append(length)
-        best[kind] = (place, number + 1)
+        best[kind] = place
         if place == len(text) or length > most:
-            return place, number + 1
+            return place
     half = begin + (measured - begin) // 2
-    for kind in sorted(best):
-        if best[kind][0] >= half:
-            return best[kind]
-    return max(best.values())
+    return next((best[kind] for kind in sorted(best) if best[kind] >= half), max(best.values()))
+
+
+def _kept(places: Iterator[tuple[int, int]], seen: deque[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for place in places:
+        seen.append(place)
+        yield place

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cofee_dist.config import Corpus
 from cofee_dist.corpus.bz2_blocks import Damage
+from cofee_dist.corpus.dump_location import dump_size
 from cofee_dist.corpus.streams import Split, truncated, utf8_pieces
 
 __all__ = ["MAX_PAGE_BYTES", "Unread", "page_blocks"]
@@ -22,6 +23,7 @@ MAX_PAGE_BYTES: int = Corpus.model_fields["max_page_bytes"].default
 _OPEN, _CLOSE, _END = b"<page>", b"</page>", b"</mediawiki>"
 _KEPT_TAIL_BYTES = 64
 _HEAD_BYTES = 2**14
+_LOOK_BACK_BYTES = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +35,71 @@ class Unread:
     detail: str
 
 
-def page_blocks(split: Split, max_page_bytes: int = MAX_PAGE_BYTES) -> Iterator[bytes | Unread | Damage]:
+def page_blocks(
+    split: Split, max_page_bytes: int = MAX_PAGE_BYTES, keep_truncated: bool = False
+) -> Iterator[bytes | Unread | Damage]:
     """The bytes from ``<page>`` to ``</page>`` of each page whose tag begins in the split; damage in its place.
 
     Of a page of more than ``max_page_bytes`` no more than that and one piece is ever held. A page that has no end
-    before the next one begins costs itself.
+    before the next one begins costs itself, as does with ``keep_truncated`` the page in which a dump ends.
 
     Raises:
-        UserError: where the file ends without ``</mediawiki>``.
+        UserError: where the file ends without ``</mediawiki>``, unless ``keep_truncated`` or where damage ends it.
     """
-    window = _Window(max_page_bytes, midway=split.start > 0)
-    for piece in utf8_pieces(split):
+    window, size = _Window(max_page_bytes), dump_size(split.path)
+    for piece in utf8_pieces(split, keep_truncated):
         if not piece.inside and window.limit is None:
             window.limit = len(window.text)
         if piece.damage is not None:
             if not piece.inside:
                 return
             yield piece.damage
-            window = _Window(max_page_bytes, midway=True, closed=window.closed)
+            window = _Window(max_page_bytes, closed=window.closed or piece.damage.end >= size)
             continue
         window.text += piece.text
         yield from window.pages()
         if window.done:
             return
-    if not window.closed and not (window.midway and _END.endswith(window.text.strip())):
+    if keep_truncated:
+        yield from window.cut_off()
+    elif window.is_open or not (window.closed or (split.start and _is_closed(split))):
         raise truncated(split.path, "it ends without </mediawiki>")
+
+
+def _is_closed(split: Split) -> bool:
+    """Whether ``</mediawiki>`` is the last tag of the file, in which the split may begin, or behind it.
+
+    Read from ever further before the split, until a tag is found.
+    """
+    start, step = split.start, _LOOK_BACK_BYTES
+    while start:
+        start, step = max(0, start - step), 2 * step
+        if last := _last_tag(Split(split.path, start, split.end)):
+            return last == _END
+    return False
+
+
+def _last_tag(split: Split) -> bytes | None:
+    """The last that the text from the split on has; damage that ends the file stands for the end."""
+    size = dump_size(split.path)
+    tail, last = b"", None
+    for piece in utf8_pieces(split):
+        if piece.damage is not None and piece.damage.end >= size:
+            return _END
+        text = tail + piece.text
+        at, tag = max((text.rfind(tag), tag) for tag in (_OPEN, _CLOSE, _END))
+        last = tag if at >= 0 else last
+        tail = text[1 - len(_END) :]
+    return last
 
 
 class _Window:
     """The part of the text that is held: from the tag of the page that is open, if one is."""
 
-    def __init__(self, max_page_bytes: int, midway: bool, closed: bool = False) -> None:
+    def __init__(self, max_page_bytes: int, closed: bool = False) -> None:
         self.text = bytearray()
         self.limit: int | None = None  # where in the text the split ends
-        self.midway = midway  # whether the text may begin inside the closing tag, behind the last page
-        self.closed = closed  # whether </mediawiki> was seen
+        self.closed = closed  # whether </mediawiki> was seen, or cannot be
         self.done = False  # whether no page of the split is still to come
         self._max = max_page_bytes
         self._open = self._skipping = False
@@ -97,6 +129,16 @@ class _Window:
                 self._wait()
                 return
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a page has begun that has not ended."""
+        return self._open
+
+    def cut_off(self) -> Iterator[Unread]:
+        """The page that is open where the text ends."""
+        if self.is_open and not self._skipping:
+            yield Unread(bytes(self.text[:_HEAD_BYTES]), "truncated", "the dump ends in the middle of this page")
+
     def _found_open(self) -> bool:
         """Whether the text begins with a page's tag, now that what lies before it is dropped."""
         if self._open:
@@ -125,7 +167,6 @@ class _Window:
 
     def _drop(self, size: int) -> None:
         del self.text[:size]
-        self.midway = self.midway and not size
         self.limit = None if self.limit is None else self.limit - size
 
     def _unread(self, size: int, fault: str = "") -> Unread:

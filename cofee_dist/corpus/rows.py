@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 
 from cofee_dist.schemas import ANCHOR, SENTENCES
 
-SENTENCE, REDIRECT, QUARANTINED, COUNT = "sentence", "redirect", "quarantined", "count"
+SENTENCE, REDIRECT, QUARANTINED, COUNT, PAGE = "sentence", "redirect", "quarantined", "count", "page"
 
-#: Rows of four kinds in one table, since a pass writes one file. Beside a sentence's columns:
-#: redirect: title leads to text; quarantined: name is the reason, text the detail; count: name and number.
+#: Rows of five kinds in one table, since a pass writes one file. Beside a sentence's columns:
+#: redirect: title leads to text; quarantined: name is the reason, text the detail; count: name and number;
+#: page: which revision of a page was read, only where there are several dumps.
 ROWS = pa.schema([("kind", pa.string()), *SENTENCES, ("name", pa.string()), ("number", pa.int64())])
 Row = tuple[Any, ...]
 

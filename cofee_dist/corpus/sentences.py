@@ -10,12 +10,16 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from cofee_dist.config import Corpus
+from cofee_dist.corpus.budget import Budget
 from cofee_dist.corpus.overlong import parts, shifted
-from cofee_dist.corpus.splitters import Splitter, splitter_of
+from cofee_dist.corpus.splitters import Splitter, count_stops, splitter_of
 from cofee_dist.corpus.wikitext import Anchor, Document
 
 #: Languages without spaces between words, in which a sentence's length is counted in characters.
 _COUNTED_IN_CHARACTERS = frozenset(("zh", "ja", "th", "wuu", "gan", "yue", "lzh"))
+
+#: Cutting an over-long sentence looks at each of its characters alone.
+_STEPS_TO_CUT = 32
 
 
 class Sentence(NamedTuple):
@@ -67,14 +71,19 @@ class SentenceRules:
         return len(text) if self.in_characters else len(text.split())
 
 
-def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) -> list[Sentence]:
+def sentences(
+    document: Document, rules: SentenceRules, counts: Counter[str], budget: Budget | None = None
+) -> list[Sentence]:
     """The sentences of a page that are kept; ``number`` counts them within the page, from 0.
 
     Adds to ``counts``: ``candidates``, and for each of them that is not kept ``dropped.<reason>``; the anchors of what
     is kept as ``links_kept``, the others as ``links_dropped.<reason>``, which make all of the document's. A paragraph
     that has too few anchors as a whole is not split: it is one candidate, dropped as ``paragraph_too_few_anchors``.
     ``overlong_sentences`` are those that have anchors enough and are too long: candidates, or by ``rules.overlong``
-    each of their parts is one.
+    each of their parts is one. ``budget`` is what splitting may cost.
+
+    Raises:
+        TooMuchWork: for a document that costs more.
     """
     kept: list[Sentence] = []
     lost: dict[str, list[int]] = defaultdict(list)  # the number of anchors in each candidate that is dropped, by reason
@@ -94,6 +103,8 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
             if paragraph:
                 lost["paragraph_too_few_anchors"].append(at - first)
             continue
+        if budget is not None and not budget.is_ample:
+            budget.pay_for(len(paragraph), count_stops(paragraph))
         for begin, stop, before, behind in _cuts(paragraph, starts, anchors, first, start, rules):
             # Most have too few, and need no more.
             if behind - before < rules.min_anchors:
@@ -104,6 +115,8 @@ def sentences(document: Document, rules: SentenceRules, counts: Counter[str]) ->
             if reason == "too_long":
                 counts["overlong_sentences"] += 1
                 if rules.overlong == "split":
+                    if budget is not None:
+                        budget.pay_for(_STEPS_TO_CUT * len(text))
                     kept += _kept_parts(Sentence(section, len(kept), text, inside), rules, lost)
                     continue
             if reason:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cofee_dist.artifacts import scratch_folder
 from cofee_dist.config import Corpus
-from cofee_dist.corpus.dump import read_site
+from cofee_dist.corpus.dump_list import list_dumps, read_sites
 from cofee_dist.corpus.dump_location import dump_digest, one_name
 from cofee_dist.corpus.page_rows import PageRows
 from cofee_dist.corpus.quarantine import Quarantined, check_quarantined, write_quarantine
@@ -17,6 +17,7 @@ from cofee_dist.corpus.spark_jobs import Progress, spoken_errors
 from cofee_dist.corpus.spark_parcels import write_parcels
 from cofee_dist.corpus.spark_paths import to_read
 from cofee_dist.corpus.spark_redirects import resolve_anchors, resolved_redirects
+from cofee_dist.corpus.spark_revisions import without_older_revisions
 from cofee_dist.corpus.spark_tables import (
     dropped,
     drops,
@@ -51,7 +52,8 @@ def build_corpus(
 
     Returns:
         Counts: ``pages`` = ``articles`` + ``redirects`` + ``other_namespaces`` + ``quarantined``; of the articles,
-        ``disambiguation_pages``; ``links`` in the running text of all articles = ``anchors`` of the sentences + the
+        ``disambiguation_pages``, and of all pages ``older_revisions``, which give nothing since a newer revision is in
+        another dump; ``links`` in the running text of all articles = ``anchors`` of the sentences + the
         sum of ``links_dropped`` (by reason); ``candidates`` = ``sentences`` + the sum of ``dropped`` (by reason);
         ``overlong_sentences``; ``quarantined_by_reason``; ``damaged_streams`` and ``damaged_bytes``: places in bz2
         dumps that could not be decoded, each a row of the quarantine, whose pages are in no other count.
@@ -60,7 +62,7 @@ def build_corpus(
         UserError: for dumps that cannot be read or are truncated, too large a share of pages in quarantine or of
             bytes damaged, and a corpus without a single sentence.
     """
-    paths = _paths(config)
+    paths = [one_name(path) for path in list_dumps(config.dumps)]
     made_from = [config.deciding(), language, [(path, dump_digest(path)) for path in paths]]
     with spoken_errors(), scratch_folder(output / "_tmp", made_from) as scratch:
         files = _extract(spark, config, language, paths, scratch / "rows", on_progress)
@@ -69,41 +71,42 @@ def build_corpus(
         check_quarantined(counts, quarantined, config)
         if counts["candidates"] == dropped(counts):
             raise _no_sentence(counts, config)
-        _finish(spark, config, files, scratch, output / "sentences", counts)
+        _finish(spark, config, files, len(paths) > 1, scratch, output / "sentences", counts)
     return _summary(counts, quarantined)
-
-
-def _paths(config: Corpus) -> list[str]:
-    if not config.dumps:
-        raise UserError("no dump is given", where="corpus.dumps", fix="--set 'corpus.dumps=[path/to/dump.xml.bz2]'")
-    paths = [one_name(path) for path in config.dumps]
-    if repeated := [path for path, times in Counter(paths).items() if times > 1]:
-        raise UserError("a dump is given twice", where=", ".join(repeated), fix="list each dump once in corpus.dumps")
-    return paths
 
 
 def _extract(
     spark: SparkSession, config: Corpus, language: str, paths: list[str], folder: Path, on_progress: Progress | None
 ) -> list[str]:
-    sites = {path: read_site(path) for path in paths}
-    parcels = [split for path in paths for split in splits(path, config.split_bytes)]
+    sites = read_sites(paths)
+    keep_truncated = config.truncated_dumps == "keep"
+    parcels = [split for path in paths for split in splits(path, config.split_bytes, keep_truncated)]
     return write_parcels(spark, parcels, PageRows(sites, config, language), folder, on_progress)
 
 
 def _finish(
-    spark: SparkSession, config: Corpus, files: list[str], scratch: Path, output: Path, counts: Counter[str]
+    spark: SparkSession,
+    config: Corpus,
+    files: list[str],
+    several_dumps: bool,
+    scratch: Path,
+    output: Path,
+    counts: Counter[str],
 ) -> None:
     """From the extracted rows to the sentences that are kept, each once, with redirects resolved."""
     from pyspark.sql import functions as F
 
     rows = spark.read.parquet(*map(to_read, files))
-    extracted = rows.where(F.col("kind") == SENTENCE).select(*SENTENCES.names)
-    sentences = without_duplicates(extracted, several_dumps=len(config.dumps) > 1)
+    found, redirects = (rows.where(F.col("kind") == kind) for kind in (SENTENCE, REDIRECT))
+    if several_dumps:
+        found, redirects = without_older_revisions(spark, rows, scratch, counts)
+        if counts["candidates"] == dropped(counts):
+            raise _no_sentence(counts, config)
+    extracted = found.select(*SENTENCES.names)
+    sentences = without_duplicates(extracted, several_dumps)
     if counts["redirects"]:
-        redirects = resolved_redirects(
-            rows.where(F.col("kind") == REDIRECT).select(F.col("title").alias("source"), F.col("text").alias("to"))
-        )
-        sentences = resolve_anchors(sentences, extracted, redirects)
+        resolved = resolved_redirects(redirects.select(F.col("title").alias("source"), F.col("text").alias("to")))
+        sentences = resolve_anchors(sentences, extracted, resolved)
     write_sentences(spark, sentences, config.max_sentences, scratch, output, counts)
 
 
@@ -117,7 +120,15 @@ def _no_sentence(counts: Counter[str], config: Corpus) -> UserError:
 
 
 def _summary(counts: Counter[str], quarantined: Quarantined) -> dict[str, Any]:
-    pages = ("pages", "articles", "redirects", "other_namespaces", "quarantined", "disambiguation_pages")
+    pages = (
+        "pages",
+        "articles",
+        "redirects",
+        "other_namespaces",
+        "quarantined",
+        "disambiguation_pages",
+        "older_revisions",
+    )
     sentences = ("links", "anchors", "candidates", "sentences", "overlong_sentences")
     damaged = ("damaged_streams", "damaged_bytes")
     summary: dict[str, Any] = {name: counts[name] for name in (*pages, *sentences, *damaged)}

@@ -45,7 +45,7 @@ def write_sentences(
 
 
 def without_duplicates(sentences: DataFrame, several_dumps: bool) -> DataFrame:
-    """Each text once; and each key once, should a page stand in two dumps: then its newest revision's."""
+    """Each text once; and with several dumps each key once, should revisions of a page have no number."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 

@@ -20,18 +20,23 @@ _CHUNK_BYTES = 2**20
 _MAX_INDEX_BYTES = 32 * 2**20
 
 
-def splits(path: str | Path, split_bytes: int) -> list[Split]:
+def splits(path: str | Path, split_bytes: int, keep_truncated: bool = False) -> list[Split]:
     """Cut a dump into parts of about ``split_bytes``.
 
     UTF-8 is cut anywhere, be it plain XML or bz2 of one stream or many: whoever reads a split finds the first block
     that begins in it. So the file's first block and its last bytes are all that is read here, whatever its size; that
-    it was cut off is told here. Where the index of a multistream dump lies beside it and is not too long, cuts are
-    where streams begin. gzip, and XML in another encoding, stay whole: they can only be read from their beginning.
+    it was cut off is told here, unless ``keep_truncated``. Where the index of a multistream dump lies beside it and is
+    not too long, cuts are where streams begin. gzip, and XML in another encoding, stay whole: they can only be read
+    from their beginning.
     """
     size, path = dump_size(path), str(path)
     head = read_range(path, 0, HEAD_BYTES)
     kind = compression(head)
-    if kind == "bz2" and not ends_with_stream(read_range(path, max(0, size - _TAIL_BYTES), size)):
+    if (
+        kind == "bz2"
+        and not keep_truncated
+        and not ends_with_stream(read_range(path, max(0, size - _TAIL_BYTES), size))
+    ):
         raise truncated(path, f"its bz2 data end early, at byte {size:,}")
     starts = [0]
     if kind != "gzip" and is_utf8(head if kind == "plain" else _first_text(path, size)):

@@ -24,6 +24,8 @@ _OWN_STOPS = {
     "bo": "།༎",
     "mn": "᠃",
 }
+#: All that ends sentences anywhere.
+_STOPS = "".join(dict.fromkeys("。！？；｡!?;….\n" + "".join(_OWN_STOPS.values())))
 
 #: Languages that write ordinal numbers with a full stop (3. Oktober).
 _DOTTED_ORDINALS = frozenset(
@@ -33,6 +35,11 @@ _ENDS_IN_ORDINAL = re.compile(r"(?:^|[\s(])\d{1,3}\.$")
 #: An initial (J. K. Rowling), but not a numeral (World War I.).
 _ENDS_IN_INITIAL = re.compile(r"(?:^|[\s(.\"“-])(?![IVX])[^\W\d_]\.$")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def count_stops(text: str) -> int:
+    """How many signs of a text could each end a sentence, in one language or another."""
+    return sum(map(text.count, _STOPS))
 
 
 @lru_cache(maxsize=16)

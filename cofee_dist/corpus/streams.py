@@ -6,10 +6,10 @@ import codecs
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal
 
-from cofee_dist.corpus.bz2_blocks import Damage, EndsEarly, read_blocks
+from cofee_dist.corpus.bz2_blocks import Damage, EndsEarly, Runs, read_blocks
 from cofee_dist.corpus.dump_location import FETCH_AGAIN, dump_size, open_dump, read_range
 from cofee_dist.errors import UserError
 
@@ -55,19 +55,20 @@ class Piece:
     damage: Damage | None = None
 
 
-def utf8_pieces(split: Split) -> Iterator[Piece]:
+def utf8_pieces(split: Split, keep_truncated: bool = False) -> Iterator[Piece]:
     """The split's text, then what follows it to the file's end.
 
     What follows is there to finish the split's last page: readers stop asking once they have it. Pieces are of a few
-    MiB at most, however well they are packed. The rest of a split that expands without bound is told as damage.
+    MiB at most, however well they are packed. Where a split expands without bound, blocks of bz2 that do, and the rest
+    of gzip, are told as damage.
 
     Raises:
-        UserError: for compressed data that end early, for gzip that is damaged (bz2 goes on behind the damage), and
-            for text in another encoding than declared.
+        UserError: for compressed data that end early, unless ``keep_truncated``, for gzip that is damaged (bz2 goes on
+            behind the damage), and for text in another encoding than declared.
     """
     kind = compression(read_range(split.path, 0, HEAD_BYTES))
     with open_dump(split.path) as file:
-        pieces = {"plain": _plain, "bz2": _bz2, "gzip": _gzip}[kind](file, split)
+        pieces = {"plain": _plain, "bz2": _bz2, "gzip": _gzip}[kind](file, split, keep_truncated)
         if split.start:  # only UTF-8 is cut
             yield from pieces
             return
@@ -98,7 +99,8 @@ def is_utf8(text: bytes) -> bool:
 
 def truncated(path: str, what: str) -> UserError:
     """What is said of a dump that ends early, wherever that is noticed."""
-    return UserError(f"the dump is truncated: {what}", where=path, fix=FETCH_AGAIN)
+    fix = f"{FETCH_AGAIN}; or take the pages that are there with corpus.truncated_dumps=keep"
+    return UserError(f"the dump is truncated: {what}", where=path, fix=fix)
 
 
 def damaged(path: str, damage: Damage) -> UserError:
@@ -130,7 +132,7 @@ def _recoded(pieces: Iterator[Piece], name: str, path: str) -> Iterator[Piece]:
         ) from error
 
 
-def _plain(file: BinaryIO, split: Split) -> Iterator[Piece]:
+def _plain(file: BinaryIO, split: Split, keep_truncated: bool) -> Iterator[Piece]:
     file.seek(split.start)
     left = split.end - split.start
     while left > 0 and (chunk := file.read(min(left, _READ_BYTES))):
@@ -140,21 +142,20 @@ def _plain(file: BinaryIO, split: Split) -> Iterator[Piece]:
         yield Piece(chunk, inside=False)
 
 
-def _bz2(file: BinaryIO, split: Split) -> Iterator[Piece]:
+def _bz2(file: BinaryIO, split: Split, keep_truncated: bool) -> Iterator[Piece]:
     """Every whole block from the split's start on; damage belongs to the split of the block before it."""
-    inside = True
+    inside, runs = True, Runs()
     size = dump_size(split.path)
     text_bytes = 0
     try:
-        for found in read_blocks(file, split.start, split.end, size):
+        for found in read_blocks(file, split.start, split.end, size, runs, keep_truncated):
             if isinstance(found, Damage):
-                yield Piece(b"", inside, found)
+                yield Piece(b"", inside, replace(found, why=_EXPANDS) if runs.most else found)
                 continue
             inside = found.start < split.end
             text_bytes += len(found.text)
             if _expands(text_bytes, found.start - split.start):
-                yield Piece(b"", inside, Damage(found.start, max(split.end, found.start), _EXPANDS))
-                return
+                runs.most = _MAX_EXPANSION
             yield Piece(found.text, inside)
     except EndsEarly as error:
         raise truncated(split.path, f"its bz2 data end early, at byte {size:,}") from error
@@ -164,7 +165,12 @@ def _expands(text_bytes: int, packed_bytes: int) -> bool:
     return text_bytes > _FREE_BYTES + _MAX_EXPANSION * packed_bytes
 
 
-def _gzip(file: BinaryIO, split: Split) -> Iterator[Piece]:
+def _gzip(file: BinaryIO, split: Split, keep_truncated: bool) -> Iterator[Piece]:
+    """The text from the file's beginning on.
+
+    Damage is an error, wherever it is: gzip has one checksum, at its end, and decodes what is damaged to wrong text,
+    so that nothing tells which pages lie before it.
+    """
     file.seek(0)
     decompressor = zlib.decompressobj(wbits=31)
     text_bytes = 0
@@ -183,5 +189,5 @@ def _gzip(file: BinaryIO, split: Split) -> Iterator[Piece]:
         yield Piece(decompressor.flush())
     except zlib.error as error:
         raise UserError(f"the dump's gzip data are damaged ({error})", where=split.path, fix=FETCH_AGAIN) from error
-    if not decompressor.eof:
+    if not decompressor.eof and not keep_truncated:
         raise truncated(split.path, "its gzip data end early")

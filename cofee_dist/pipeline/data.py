@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 from cofee_dist.config import Config, LabelledFile
+from cofee_dist.corpus.dump_list import list_dumps
 from cofee_dist.corpus.dump_location import TEXT, dump_digest, dump_size, one_name
+from cofee_dist.corpus.sentences import SentenceRules
 from cofee_dist.errors import UserError
 from cofee_dist.pipeline.inputs import digest_of_input
 from cofee_dist.pipeline.progress import StageProgress, count
@@ -17,8 +20,6 @@ from cofee_dist.pipeline.runner import Runner
 from cofee_dist.report.matches_page import MATCHES_HTML, write_matches
 
 HELD_OUT = "held_out.jsonl"
-#: What of ``corpus`` decides which sentences of texts are kept.
-_OF_TEXTS = {"min_sentence_length", "max_sentence_length", "max_sentences"}
 
 
 class Spark:
@@ -37,7 +38,8 @@ class Spark:
         from cofee_dist.corpus.spark_cluster import check_executors
 
         session, config = self._opened(), self._runner.config
-        sources = {one_name(path): dump_size(path) for path in config.corpus.dumps}
+        dumps = list_dumps(config.corpus.dumps) if config.corpus.dumps else []
+        sources = {one_name(path): dump_size(path) for path in dumps}
         sources |= {one_name(path): dump_size(path, TEXT) for path in config.corpus.texts}
         check_executors(session, config.run_folder, sources)
         yield session
@@ -72,7 +74,7 @@ def spark(runner: Runner) -> Iterator[Spark]:
 def corpus_stage(runner: Runner, engine: Spark) -> Path:
     """Dump to D_g: ``sentences/`` and ``quarantine/``."""
     config = runner.config
-    inputs = {path: digest_of_input(path, "the dump") for path in config.corpus.dumps}
+    inputs = {path: dump_digest(path) for path in list_dumps(config.corpus.dumps)}
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.corpus.spark_build import build_corpus
@@ -102,10 +104,15 @@ def texts_stage(runner: Runner, engine: Spark) -> Path:
         with engine.session() as session:
             return build_texts(session, config.corpus, config.task.language, folder, shown.update)
 
-    settings = config.corpus.model_dump(mode="json", include=_OF_TEXTS)
+    return runner.stage("texts", settings_of_texts(config), inputs, build, _tell_texts)
+
+
+def settings_of_texts(config: Config) -> dict[str, Any]:
+    """What decides which sentences of texts are kept, beside what is in the files, and how they are called."""
+    rules = asdict(SentenceRules.of(config.corpus, config.task.language))
+    del rules["min_anchors"]  # texts have none
     # A sentence's key tells its file by the place in this list.
-    settings |= {"language": config.task.language, "order": list(config.corpus.texts)}
-    return runner.stage("texts", settings, inputs, build, _tell_texts)
+    return rules | {"max_sentences": config.corpus.max_sentences, "order": list(config.corpus.texts)}
 
 
 def _tell_texts(counts: Mapping[str, Any]) -> str:

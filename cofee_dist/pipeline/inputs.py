@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cofee_dist.artifacts import file_digest
 from cofee_dist.config import Config
-from cofee_dist.corpus.dump import read_site
+from cofee_dist.corpus.dump_list import list_dumps, read_sites
 from cofee_dist.corpus.dump_location import dump_digest
 from cofee_dist.corpus.text_files import check_texts
 from cofee_dist.errors import UserError
@@ -81,22 +81,22 @@ def _check_sources(config: Config) -> list[str]:
             fix="--set 'corpus.dumps=[enwiki-….xml.bz2]', or corpus.texts with labels.source=text",
         )
     check_texts(corpus.texts)
-    odd = []
-    for path in config.corpus.dumps:
-        if not _is_url(path):
-            must_exist(path, "the dump")
-        site = read_site(path).language
-        if site.partition("-")[0] != config.task.language.partition("-")[0]:
-            odd.append(f"{path} is in {site}, but task.language is {config.task.language}, which says how text is cut")
-    return odd
+    sites = read_sites(list_dumps(corpus.dumps)) if corpus.dumps else {}
+    spoken = config.task.language
+    return [
+        f"{path} is in {site.language}, but task.language is {spoken}, which says how text is cut"
+        for path, site in sites.items()
+        if site.language.partition("-")[0] != spoken.partition("-")[0]
+    ]
 
 
 def must_exist(path: str, what: str) -> None:
     """UserError where a user's file is not there."""
+    fix = "correct the path; it is relative to the folder you are in"
+    if Path(path).is_dir():
+        raise UserError(f"{what} is a folder, not a file", where=path, fix=fix)
     if not Path(path).is_file():
-        raise UserError(
-            f"{what} does not exist", where=path, fix="correct the path; it is relative to the folder you are in"
-        )
+        raise UserError(f"{what} does not exist", where=path, fix=fix)
 
 
 def _must_be_text(path: str, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,46 @@ def test_max_sentences_takes_the_same_ones_from_any_dump(spark: Any, tmp_path: P
     assert twice["dropped"] == {"above_max_sentences": 31, "duplicate": 4}
     assert rows(tmp_path / "a") == rows(tmp_path / "b")
     assert len({row["page_id"] for row in rows(tmp_path / "a")}) > 3
+
+
+def of_revision(page: str, revision_id: int) -> str:
+    return re.sub(r"(<revision>\s*<id>)\d+", rf"\g<1>{revision_id}", page)
+
+
+def test_of_a_page_in_two_dumps_the_newest_revision_counts(spark: Any, tmp_path: Path) -> None:
+    first, second, third, fourth, new = (f"The {n} [[A{n}]] met [[b{n}]]." for n in range(5))
+    lead = "[[Went]] to [[Came]] there."
+    old = [
+        page_xml(1, " ".join((first, second, third, fourth)), "One"),
+        page_xml(2, f"{first} Two [[x]] [[y]] here.", "Two"),
+        page_xml(3, lead, "Three"),
+        page_xml(4, "", "Went", redirect="Old"),
+        page_xml(5, "", "Came", redirect="Old"),
+        page_xml(6, "Same [[x]] and [[y]].", "Six"),
+    ]
+    new_pages = [
+        page_xml(1, " ".join((new, first, second)), "One"),
+        page_xml(2, "", "Two", redirect="One"),
+        page_xml(4, "", "Went", redirect="New"),
+        page_xml(5, "Came [[x]] and [[z]].", "Came"),
+        page_xml(6, "Same [[x]] and [[y]].", "Six"),
+    ]
+    before = dump(tmp_path / "old.xml", [of_revision(page, 100) for page in old[:5]] + [of_revision(old[5], 300)])
+    after = dump(tmp_path / "new.xml", [of_revision(page, 300) for page in new_pages])
+    found = []
+    for number, dumps in enumerate([(before, after), (after, before)]):
+        output = tmp_path / f"out{number}"
+        counts = build_corpus(spark, config(*dumps), "en", output)
+        check_counts(counts, output)
+        assert (counts["pages"], counts["older_revisions"]) == (11, 4)
+        assert counts["dropped"] == {"duplicate": 1, "older_revision": 6}
+        assert counts["links_dropped"] == {"duplicate": 2, "older_revision": 12}
+        found.append([(row["page_id"], row["text"], [a["target"] for a in row["anchors"]]) for row in rows(output)])
+    plain = [text.replace("[", "").replace("]", "") for text in (new, first, second)]
+    assert [text for page_id, text, _ in found[0] if page_id == 1] == plain
+    assert (3, "Went to Came there.", ["New", "Came"]) in found[0]
+    assert {page_id for page_id, _, _ in found[0]} == {1, 3, 5, 6}
+    assert found[0] == found[1]
 
 
 def test_errors_are_told_once_and_clearly(spark: Any, tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cofee_dist import artifacts
 from cofee_dist.artifacts import MANIFEST, StageFolder, file_digest, fingerprint, path_digest, write_json, write_text
 
 JSON = st.recursive(
@@ -75,6 +78,35 @@ def test_digests_tell_content_apart(tmp_path):
     two.write_bytes(b"a" * 100)
     assert path_digest(tmp_path) != before
     assert file_digest(one) == file_digest(two)
+
+
+def test_a_large_file_that_was_fetched_again_is_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "_WHOLE_FILE_BYTES", 1000)
+    path = tmp_path / "dump"
+    path.write_bytes(b"a" * 10_000)
+    os.utime(path, ns=(1, 1))
+    damaged = file_digest(path, timed=True)
+    assert file_digest(path, timed=True) == damaged
+    path.write_bytes(b"a" * 7000 + b"b" + b"a" * 2999)
+    os.utime(path, ns=(2, 2))
+    assert file_digest(path, timed=True) != damaged
+    copy = shutil.copy2(path, tmp_path / "copy")
+    assert file_digest(copy, timed=True) == file_digest(path, timed=True)
+
+
+def test_a_large_file_is_looked_at_all_over(tmp_path):
+    """Without the time: a byte in 256 MiB of holes, in each of the places that are looked at."""
+    path = tmp_path / "dump"
+    found = set()
+    for at in (None, 0, 2**22 * 30 + 5, 2**28 + 2**22 + 1):
+        with path.open("wb") as file:
+            file.truncate(2**28 + 2**22 + 2)
+            if at is not None:
+                file.seek(at)
+                file.write(b"x")
+        os.utime(path, ns=(1, 1))
+        found.add(file_digest(path))
+    assert len(found) == 4
 
 
 def test_write_text_replaces(tmp_path):

@@ -7,8 +7,10 @@ import gzip
 import subprocess
 import sys
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from cofee_dist.corpus import streams, wikitext
 from cofee_dist.corpus.articles import ArticleReader
 from cofee_dist.corpus.budget import _MOST_STEPS, Budget, TooMuchWork
 from cofee_dist.corpus.dump import BadPage, Page, Split, read_pages, read_site, splits
-from cofee_dist.corpus.sentences import SentenceRules
+from cofee_dist.corpus.sentences import SentenceRules, sentences
 from cofee_dist.corpus.titles import SiteInfo, site_info
 from cofee_dist.corpus.wikitext import Renderer, render
 from cofee_dist.errors import UserError
@@ -76,7 +78,27 @@ def test_zeros_that_bz2_packs_a_hundred_thousand_times_are_skipped(tmp_path: Pat
         check_three(read(path, 10**9))
 
 
-@pytest.mark.parametrize("kind", ["bz2", "gz"])
+@pytest.mark.parametrize("split_bytes", [10**9, 1000])
+def test_blocks_that_expand_without_bound_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split_bytes: int
+) -> None:
+    """A good page behind them, in the same split, is read."""
+    monkeypatch.setattr(streams, "_FREE_BYTES", 5 * MIB)
+    monkeypatch.setattr(streams, "_MAX_EXPANSION", 20)
+    path = tmp_path / "d.bz2"
+    before, _, behind = parts_of_a_large_page(b"")
+    runs, pages = bz2.compress(bytes(45 * MIB)) * 50, [page_xml(number, f"{number}" * 90) for number in (4, 5)]
+    last = behind.replace(TAIL.encode(), b"") + "".join(pages).encode() + TAIL.encode()
+    path.write_bytes(bz2.compress(before) + runs + bz2.compress(last))
+    with at_most(30 * MIB):
+        found = read(path, split_bytes)
+    assert [page.page_id for page in found if isinstance(page, Page)] == [1, 3, 4, 5]
+    told = {page.reason: page for page in found if isinstance(page, BadPage)}
+    assert "expand to more than 1,000 times their size" in told["damaged_stream"].detail
+    assert 0 < told["damaged_stream"].lost_bytes < len(runs) + 10
+
+
+@pytest.mark.parametrize("kind", ["gz"])
 def test_a_file_that_expands_without_bound_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -229,6 +251,76 @@ def test_a_hundred_thousand_levels_end_in_a_bounded_memory() -> None:
     done = subprocess.run([sys.executable, "-c", _RENDER_ALL], capture_output=True, text=True, check=True, timeout=110)
     kilobytes = int(done.stdout)
     assert kilobytes < 200_000
+
+
+def heavy(name: str) -> bytes:
+    """The XML of a page of 15 MiB, of which one of the steps behind the parser could make much more."""
+    links, size = "[[a]] [[b]] [[c]] [[d]] ", 15 * MIB
+    text = {
+        "entities": "<i>" * (size // 9),
+        "one long sentence": links + "a" * size,
+        "words": links + "a " * (size // 2),
+        "commas": links + "，" * (size // 3),
+        "sentences": links + "a. " * (size // 3),
+        "full stops": links + "a。" * (size // 4),
+    }[name]
+    return (HEAD + page_xml(1, text) + TAIL).encode()
+
+
+_READ_HEAVY = """
+import resource, sys
+from pathlib import Path
+from cofee_dist.config import Corpus
+from cofee_dist.corpus.articles import ArticleReader
+from cofee_dist.corpus.dump import Split, read_pages
+from cofee_dist.corpus.sentences import SentenceRules, sentences
+from cofee_dist.corpus.titles import site_info
+path, language = sys.argv[1:]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+config, site = Corpus(overlong_sentences="split"), site_info(language)
+reader = ArticleReader(site, SentenceRules.of(config, language), config)
+for page in read_pages(Split(path, 0, Path(path).stat().st_size), site):
+    reader.read(page)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("entities", "en"),
+        ("one long sentence", "zh"),
+        ("one long sentence", "en"),
+        ("words", "en"),
+        ("commas", "zh"),
+        ("sentences", "en"),
+        ("full stops", "zh"),
+    ],
+)
+def test_a_page_of_15_mib_costs_a_bounded_memory(tmp_path: Path, name: str, language: str) -> None:
+    path = tmp_path / "d.xml"
+    path.write_bytes(heavy(name))
+    done = subprocess.run(
+        [sys.executable, "-c", _READ_HEAVY, str(path), language], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 400_000
+
+
+def test_splitting_is_paid_by_what_it_makes() -> None:
+    document = Renderer(EN).render("[[a]] [[b]] " + "x. y! z; " * 50)
+    rules = SentenceRules("en", 2, 1, 1000)
+    counts: Counter[str] = Counter()
+    budget = Budget(100_000, len(document.text))
+    sentences(document, rules, counts, budget)
+    stops = sum(document.text.count(stop) for stop in ".!;")
+    assert budget.steps - budget.left == len(document.text) + 128 * stops
+    with pytest.raises(TooMuchWork, match="1,000 steps"):
+        sentences(document, rules, counts, Budget(1000, len(document.text)))
+    long = Renderer(EN).render("[[a]] [[b]] " + "x " * 500)
+    budget = Budget(100_000, len(long.text))
+    sentences(long, replace(rules, max_length=20, overlong="split"), counts, budget)
+    assert budget.steps - budget.left == 33 * len(long.text)
 
 
 def test_work_is_counted_and_not_timed() -> None:

@@ -494,6 +494,52 @@ def test_a_wrong_checksum_on_one_mirror(mirror, second, tmp_path):
     assert download(tmp_path, mirror, second)[0].read_bytes() == TEXT
 
 
+def interrupt_at(size: int) -> Callable[[str, int], None]:
+    def interrupt(name: str, there: int) -> None:
+        if name == WHOLE and there >= size:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def test_a_rotten_beginning_is_fetched_again_from_the_mirror_that_has_it_right(mirror, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        download(tmp_path, mirror, shown=Watcher(interrupt_at(700)))
+    partial = tmp_path / f"{WHOLE}.partial"
+    partial.write_bytes(b"?" * partial.stat().st_size)
+    assert download(tmp_path, mirror)[0].read_bytes() == TEXT
+    assert [headers.get("Range") for headers in mirror.asked(WHOLE)] == [None, "bytes=700-", None]
+
+
+def test_more_than_was_published_is_not_taken(mirror, tmp_path):
+    seen = Watcher()
+    mirror.put(WHOLE, TEXT * 50)
+    with pytest.raises(UserError, match=f"it sends more than the {len(TEXT):,} bytes"):
+        download(tmp_path, mirror, shown=seen)
+    assert max(seen.seen) <= len(TEXT)
+    assert not {WHOLE, f"{WHOLE}.partial"} & names(tmp_path)
+
+
+def test_two_downloads_into_one_folder_do_not_mix(mirror, tmp_path):
+    told = []
+
+    def again(name: str, there: int) -> None:
+        if there == 700:
+            with pytest.raises(UserError, match="another download fetches this file") as raised:
+                download(tmp_path, mirror)
+            told.append(str(raised.value))
+
+    assert download(tmp_path, mirror, shown=Watcher(again))[0].read_bytes() == TEXT
+    assert f"{WHOLE}.partial" in told[0]
+    assert names(tmp_path) == {WHOLE, INDEX}
+
+
+def test_a_folder_that_cannot_be_made_is_told(mirror):
+    with pytest.raises(UserError, match="folder cannot be made") as told:
+        download(Path("/proc/none/dumps"), mirror)
+    assert "--folder" in str(told.value.fix)
+
+
 def test_whoever_is_refused_is_told_to_say_who_asks(mirror, tmp_path):
     mirror.say(WHOLE, Answer(status=403))
     with pytest.raises(UserError, match="--contact"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cofee_dist.corpus.dump import BadPage, Page, read_pages, read_site, splits
+from cofee_dist.corpus.dump import BadPage, Page, Split, read_pages, read_site, splits
 from cofee_dist.corpus.titles import SiteInfo
 from cofee_dist.errors import UserError
 
@@ -167,6 +169,73 @@ def test_bad_files_are_told(tmp_path: Path, name: str, data: bytes, says: str) -
         read(path, 10**9)
     assert str(path) in str(raised.value)
     assert raised.value.fix
+
+
+@pytest.mark.parametrize("behind", [" " * 500 + "\n", "<!-- made by hand, " + "x" * 300 + " -->\n", ""])
+@pytest.mark.parametrize("pack", [bytes, lambda data: bz2.compress(data[:-150]) + bz2.compress(data[-150:])])
+def test_text_behind_the_last_tag_is_no_truncation(tmp_path: Path, behind: str, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "d"
+    path.write_bytes(pack((HEAD + page_xml(1, "a") + TAIL + behind).encode()))
+    size = path.stat().st_size
+    whole = read(path, 10**9)
+    assert len(whole) == 1
+    for cut in range(1, size):
+        parts = [Split(str(path), 0, cut), Split(str(path), cut, size)]
+        assert [page for part in parts for page in read_pages(part, SiteInfo())] == whole
+
+
+@pytest.mark.parametrize(
+    "pack", [bytes, bz2.compress, lambda data: bz2.compress(data[:2500]) + bz2.compress(data[2500:])]
+)
+def test_a_dump_that_ends_early_gives_its_pages_on_request(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    pages = [page_xml(number, f"{number} " * 100) for number in range(9)]
+    cut = (HEAD + "".join(pages)).encode()[:-300]
+    path = tmp_path / "d"
+    path.write_bytes(pack(cut))
+    site = read_site(path)
+    for split_bytes in (10**9, 700):
+        found = [page for part in splits(path, split_bytes, True) for page in read_pages(part, site, 10**6, True)]
+        assert [page.page_id for page in found] == list(range(9))
+        last = found[-1]
+        assert isinstance(last, BadPage)
+        assert (last.reason, last.title, last.lost_bytes) == ("truncated", "Page 8", 0)
+        with pytest.raises(UserError, match="truncated") as raised:
+            read(path, split_bytes)
+        assert "corpus.truncated_dumps=keep" in str(raised.value.fix)
+
+
+def test_packed_data_that_end_early_are_damage_on_request(tmp_path: Path) -> None:
+    pages = [page_xml(number, f"{number} " * 100) for number in range(9)]
+    streams = [bz2.compress(part.encode()) for part in (HEAD, *pages, TAIL)]
+    path = tmp_path / "d"
+    path.write_bytes(b"".join(streams[:-2]) + streams[-2][:-30])
+    lost = len(streams[-2]) - 30
+    for split_bytes in (10**9, 300, 40):
+        found = [page for part in splits(path, split_bytes, True) for page in read_pages(part, SiteInfo(), 10**6, True)]
+        assert [page.page_id for page in found] == [*range(8), -1]
+        assert (getattr(found[-1], "reason", ""), getattr(found[-1], "lost_bytes", 0)) == ("damaged_stream", lost)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.66, 0.9])
+def test_damaged_gzip_is_an_error_since_it_decodes_to_wrong_text(tmp_path: Path, share: float) -> None:
+    choose = random.Random(1)
+    pages = [page_xml(number, "".join(choose.choices("abcdefghij ", k=20_000))) for number in range(60)]
+    data = bytearray(gzip.compress((HEAD + "".join(pages) + TAIL).encode()))
+    at = int(len(data) * share)
+    data[at : at + 30] = bytes(30)
+    path = tmp_path / "d.gz"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="gzip data are damaged"):
+        read(path, 10**9)
+
+
+def test_cut_gzip_gives_its_pages_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "d.gz"
+    pages = [page_xml(number, f"{number} " * 100) for number in range(9)]
+    path.write_bytes(gzip.compress((HEAD + "".join(pages) + TAIL).encode())[:-40])
+    found = list(read_pages(Split(str(path), 0, path.stat().st_size), SiteInfo(), 10**6, True))
+    assert [page.page_id for page in found[:5]] == list(range(5))
+    assert all(isinstance(page, Page) for page in found[:-1])
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -126,6 +126,32 @@ def test_a_protocol_that_nothing_reads_is_told(monkeypatch: pytest.MonkeyPatch) 
         dump_digest("nonsense://bucket/d.bz2")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "fix"),
+    [
+        ("abfss", "pip install adlfs"),
+        ("wasbs", "write it as abfss://…; pip install adlfs"),
+        ("s3n", "write it as s3://…; pip install s3fs"),
+    ],
+)
+def test_a_protocol_that_only_its_driver_makes_known_is_told(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, fix: str
+) -> None:
+    from fsspec.registry import known_implementations
+
+    monkeypatch.delitem(known_implementations, scheme, raising=False)
+    with pytest.raises(UserError, match=f"nothing is installed that reads {scheme}://") as raised:
+        read_site(f"{scheme}://box@account/d.bz2")
+    assert raised.value.fix == fix
+
+
+def test_hdfs_without_hadoop_says_what_it_wants() -> None:
+    with pytest.raises(UserError) as raised:
+        dump_size("hdfs://127.0.0.1:1/d.bz2")
+    assert "CLASSPATH" in str(raised.value.fix)
+    assert len(raised.value.what) < 400
+
+
 def test_what_a_driver_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     class NoCredentials(Exception):
         pass

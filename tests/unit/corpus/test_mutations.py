@@ -17,7 +17,9 @@ from tests.unit.corpus.test_dump import HEAD, TAIL, page_xml
 
 _UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 _READERS = {
-    language: (site_info(language), SentenceRules(language, 1, 1, 400)) for language in ("en", "de", "zh", "he")
+    f"{language} {overlong}": (site_info(language), SentenceRules(language, 1, 1, most, overlong))
+    for language in ("en", "de", "zh", "he")
+    for overlong, most in (("drop", 400), ("split", 12))
 }
 
 
@@ -136,8 +138,8 @@ def mutated(text: str, edits: list[tuple[str, float, int, str]]) -> str:
 
 @given(st.lists(_EDIT, max_size=12), st.sampled_from(sorted(_READERS)))
 @settings(max_examples=300, deadline=None)
-def test_any_change_of_a_real_looking_page(edits: list[tuple[str, float, int, str]], language: str) -> None:
-    site, rules = _READERS[language]
+def test_any_change_of_a_real_looking_page(edits: list[tuple[str, float, int, str]], name: str) -> None:
+    site, rules = _READERS[name]
     reader = ArticleReader(site, rules)
     found = reader.read(Page(1, 1, 0, "Berlin", None, mutated(ARTICLE, edits)))
     assert found.bad is None
@@ -155,7 +157,7 @@ def test_any_change_of_a_real_looking_page(edits: list[tuple[str, float, int, st
 
 
 def test_the_page_as_it_is() -> None:
-    site, rules = _READERS["en"]
+    site, rules = _READERS["en drop"]
     texts = [sentence.text for sentence in ArticleReader(site, rules).read(Page(1, 1, 0, "B", None, ARTICLE)).sentences]
     assert texts[0].startswith("Berlin (Berlin) is the capital of Germany.")
     assert "no" not in texts[0].split()

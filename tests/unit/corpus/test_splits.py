@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import io
 import random
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from cofee_dist.corpus.bz2_blocks import Block, read_blocks
 from cofee_dist.corpus.dump import BadPage, Page, Split, read_pages, read_site, splits
 from cofee_dist.corpus.titles import SiteInfo
 from cofee_dist.errors import UserError
@@ -97,6 +99,20 @@ def test_splits_of_one_stream_equal_the_whole(one_stream: tuple[Path, list[str]]
     path, texts = one_stream
     size = path.stat().st_size
     assert texts_of(read_cut(path, *sorted(int(cut * size) for cut in cuts))) == texts
+
+
+def test_cuts_about_where_each_block_begins(one_stream: tuple[Path, list[str]]) -> None:
+    path, texts = one_stream
+    data = path.read_bytes()
+    starts = [
+        found.start for found in read_blocks(io.BytesIO(data), 0, len(data), len(data)) if isinstance(found, Block)
+    ]
+    assert len(starts) > 2
+    for start in starts[1:]:
+        for by in (-1, 0, 1):
+            assert texts_of(read_cut(path, start + by)) == texts
+    for by in (-1, 0, 1):
+        assert texts_of(read_cut(path, *(start + by for start in starts[1:]))) == texts
 
 
 def test_one_stream_is_read_in_parts(one_stream: tuple[Path, list[str]]) -> None:
