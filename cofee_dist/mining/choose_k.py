@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cofee_dist.errors import UserError
@@ -65,6 +66,7 @@ def weigh(
     sample: int = SAMPLE,
     iterations: int = 25,
     most_points: int | None = None,
+    device: torch.device | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Evidence]:
     """Cluster the points into each of the numbers of clusters, ascending.
@@ -76,16 +78,17 @@ def weigh(
         sample: see ``silhouette``.
         iterations: of k-means, at most.
         most_points: see ``kmeans``.
+        device: see ``kmeans``.
         tell: is told what is being done.
     """
     found = []
     for number in sorted(set(numbers)):
         tell(f"K = {number}: k-means over {len(points_nd):,} entities")
-        clustering = kmeans(points_nd, number, iterations, seed, most_points=most_points)
+        clustering = kmeans(points_nd, number, iterations, seed, most_points=most_points, device=device)
         tell(f"K = {number}: silhouette")
         width = silhouette(points_nd, clustering.assignment_n, sample, seed)
         tell(f"K = {number}: stability")
-        agreement = stability(points_nd, number, seed, iterations, most_points)
+        agreement = stability(points_nd, number, seed, iterations, most_points, device)
         objective = float(clustering.distance_n.sum(dtype=np.float64))
         found.append(Evidence(clustering, objective, width, agreement))
     return found
@@ -110,7 +113,12 @@ def silhouette(points_nd: NDArray[Any], cluster_n: NDArray[np.integer[Any]], sam
 
 
 def stability(
-    points_nd: NDArray[Any], clusters: int, seed: int, iterations: int = 25, most_points: int | None = None
+    points_nd: NDArray[Any],
+    clusters: int,
+    seed: int,
+    iterations: int = 25,
+    most_points: int | None = None,
+    device: torch.device | None = None,
 ) -> float | None:
     """How far clusterings of different halves agree: 1 if wholly, 0 as by chance (after Ben-Hur et al. 2002).
 
@@ -127,7 +135,9 @@ def stability(
     if n // 2 < clusters:
         return None
     found = [
-        kmeans(points_nd[half], clusters, iterations, seed + 1 + at, most_points=most_points).assignment_n
+        kmeans(
+            points_nd[half], clusters, iterations, seed + 1 + at, most_points=most_points, device=device
+        ).assignment_n
         for at, half in enumerate(halves)
     ]
     scores = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cofee_dist.mining.blocks import Doubles, Floats, Integers
+from cofee_dist.mining.blocks import Doubles, Integers
+from cofee_dist.mining.points import Points
 from cofee_dist.ranks import gather_rows
 
 #: k-means++ sees at most so many points for each cluster.
@@ -12,22 +13,23 @@ _SEEDING_POINTS = 256
 
 
 def seed_centroids(
-    points_nd: Floats, index_n: Integers, numbers_t: Integers, clusters: int, random: np.random.Generator
+    points: Points, index_n: Integers, numbers_t: Integers | int, clusters: int, random: np.random.Generator
 ) -> Doubles:
     """Greedy k-means++ (Arthur and Vassilvitskii 2007): each new centroid is the best of a few draws.
 
     The sample is chosen by the points' numbers and comes to every rank, which then find the same centroids.
 
     Args:
-        points_nd: this rank's points.
+        points: this rank's.
         index_n: their numbers.
-        numbers_t: the numbers of all ranks' points.
+        numbers_t: the numbers of all ranks' points; N for 0 to N - 1.
         clusters: K.
         random: in the same state on every rank.
     """
-    size = min(len(numbers_t), _SEEDING_POINTS * clusters)
-    sampled_n = np.isin(index_n, random.choice(numbers_t, size, replace=False))
-    sample_sd = gather_rows(index_n[sampled_n], points_nd[sampled_n])[1].astype(np.float64)
+    total = numbers_t if isinstance(numbers_t, int) else len(numbers_t)
+    size = min(total, _SEEDING_POINTS * clusters)
+    sampled = np.flatnonzero(np.isin(index_n, random.choice(numbers_t, size, replace=False)))
+    sample_sd = gather_rows(index_n[sampled], points.read(sampled))[1].astype(np.float64)
     squares_s = np.square(sample_sd).sum(1)
 
     def distances_to(chosen_c: Integers) -> Doubles:

@@ -14,19 +14,19 @@ import torch
 from threadpoolctl import ThreadpoolController
 
 #: Few enough to share out evenly; that it does not depend on the threads makes sums over parts the same on any number.
-PART_ROWS = 2**15
+PART_ROWS = 2**14
 
 T = TypeVar("T")
 
 
-def in_parts(work: Callable[[slice], T], rows: int) -> Iterator[T]:
+def in_parts(work: Callable[[slice], T], rows: int, threads: int | None = None) -> Iterator[T]:
     """What ``work`` returns for each ``PART_ROWS`` rows, in their order.
 
-    It runs on as many threads as torch has (OMP_NUM_THREADS), where libraries keep to the thread that calls them.
-    Nothing happens until the results are taken.
+    It runs on as many threads as torch has (OMP_NUM_THREADS), where libraries keep to the thread that calls them, or on
+    ``threads``. Nothing happens until the results are taken.
     """
     parts = [slice(at, min(at + PART_ROWS, rows)) for at in range(0, rows, PART_ROWS)]
-    threads = min(torch.get_num_threads(), len(parts))
+    threads = min(threads or torch.get_num_threads(), len(parts))
     if threads <= 1:
         yield from map(work, parts)
         return

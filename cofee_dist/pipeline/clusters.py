@@ -34,7 +34,7 @@ from cofee_dist.report.cluster_evidence import ClusterEvidence, KEvidence, Mined
 from cofee_dist.report.cluster_members import mined_clusters
 from cofee_dist.report.clusters_page import CLUSTERS
 from cofee_dist.schemas import LabelledSentence
-from cofee_dist.train.engine import autocast
+from cofee_dist.train.engine import autocast, device_of
 from cofee_dist.train.stage_data import sampled_labels
 from cofee_dist.train.stage_nee import LEDGER
 
@@ -101,7 +101,8 @@ def compare_clusters(
     points_nd = embeddings_nd
     if fet.pca_dimensions is not None:
         points_nd = fit_whitening(embeddings_nd, fet.pca_dimensions).apply(embeddings_nd)
-    found = weigh(points_nd, tried, seed, sample, fet.kmeans_iterations, fet.kmeans_points, tell)
+    device = device_of(config.engine)
+    found = weigh(points_nd, tried, seed, sample, fet.kmeans_iterations, fet.kmeans_points, device, tell)
     table = entity_table(entities.data, from_sentences(entities.sentences))
     kinds, notes = _kinds(entities, table)
     tell("reading sentences")
@@ -161,7 +162,7 @@ def _embeddings(entities: _Entities, tell: Tell) -> NDArray[Any]:
     )
     path, told = folder / EMBEDDINGS, folder / _MADE_FROM
     if path.exists() and told.exists() and read_json(told) == {"made_from": made_from}:
-        return np.load(path, mmap_mode="r")
+        return np.load(path, mmap_mode="c")
     tell(f"embedding {entities.total:,} entities")
     told.unlink(missing_ok=True)
     partial = folder / f".{os.getpid()}.{EMBEDDINGS}"
@@ -174,7 +175,7 @@ def _embeddings(entities: _Entities, tell: Tell) -> NDArray[Any]:
     finally:
         partial.unlink(missing_ok=True)
     write_json(told, {"made_from": made_from})
-    return np.load(path, mmap_mode="r")
+    return np.load(path, mmap_mode="c")
 
 
 def _kinds(entities: _Entities, table: pa.Table) -> tuple[list[str | None], list[str]]:

@@ -59,8 +59,8 @@ class FetPolicy:
     """Clusters the entities of D_s^best anew each epoch; L = L_MRC + gamma L_clus.
 
     The clusters of an epoch are written before it trains: a resumed process reads them back, since its model has
-    moved on. Centroids are carried over, so that cluster ids stay comparable. The model kept is the best on
-    validation, the one that the stage began with included.
+    moved on. A clustering starts from the last one's members, so that cluster ids stay comparable. The model kept is
+    the best on validation, the one that the stage began with included.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class FetPolicy:
         metrics["kmeans_objective"] = told["objective"][-1]
         metrics["kmeans_iterations"] = len(told["objective"])
         metrics["clusters_reseeded"] = sum(told["reseeded"])
-        metrics["largest_cluster_over_mean"] = told["largest_over_mean"]
-        if epoch > 0 and self._stage.pca_dimensions is None:
+        metrics["largest_cluster_over_mean"] = told["imbalance"][-1]
+        if epoch > 0:
             metrics["moved_share"] = self._moved_share(epoch)
         self._state.history.append({"epoch": epoch, **metrics})
         return True, metrics
@@ -165,21 +165,22 @@ class FetPolicy:
             row += table.num_rows
 
     def _kmeans(self, embeddings_nd: NDArray[Any], index_n: NDArray[np.int64], epoch: int) -> Clustering:
-        stage, points_nd, initial_kd = self._stage, embeddings_nd, None
+        stage, points_nd, initial_n = self._stage, embeddings_nd, None
         if stage.pca_dimensions is not None:
-            # A new projection each epoch: centroids of the last one would lie in another space.
             points_nd = fit_whitening(embeddings_nd, stage.pca_dimensions).apply(embeddings_nd)
-        elif epoch > 0:
+        if epoch > 0:
+            # Not from its centroids: each epoch's projection has axes of its own.
             with np.load(self._clusters_path(epoch - 1)) as saved:
-                initial_kd = saved["centroids_kd"]
+                initial_n = saved["assignment_n"][index_n]
         return kmeans(
             points_nd,
             stage.clusters,
             stage.kmeans_iterations,
             self._seed,
-            initial_kd,
+            initial_n=initial_n,
             index_n=index_n,
             most_points=stage.kmeans_points,
+            device=self._engine.device,
         )
 
     def _moved_share(self, epoch: int) -> float:
@@ -213,13 +214,12 @@ class FetPolicy:
 
 
 def _told(clustering: Clustering) -> dict[str, Any]:
-    """What k-means did, for people: the objective after each iteration, and how even the clusters are."""
-    sizes = clustering.sizes_k.tolist()
+    """What k-means did, for people: objective, reseeded clusters and imbalance by iteration, the sizes at the end."""
     return {
         "objective": clustering.objective,
         "reseeded": clustering.reseeded,
-        "sizes": sizes,
-        "largest_over_mean": max(sizes) * len(sizes) / max(1, sum(sizes)),
+        "imbalance": clustering.imbalance,
+        "sizes": clustering.sizes_k.tolist(),
         "trained_on": clustering.trained_on,
     }
 

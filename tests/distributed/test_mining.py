@@ -19,10 +19,12 @@ def points(n: int = 3001, d: int = 12) -> np.ndarray:
     return (rng.normal(size=(9, d))[rng.integers(0, 9, n)] * 4 + rng.normal(size=(n, d)) + 20).astype(np.float32)
 
 
-#: What is asked of k-means: from a start of its own, on a sample, and from a start that leaves clusters empty.
+#: What is asked of k-means: from a start of its own, on a sample, from an assignment in which a cluster has no members,
+#: and from a start that leaves clusters empty.
 CASES: dict[str, dict[str, Any]] = {
     "all points": {"clusters": 9},
     "a sample": {"clusters": 9, "most_points": 700},
+    "an assignment": {"clusters": 9, "initial_n": np.random.default_rng(4).integers(0, 8, 3001).astype(np.int32)},
     "empty clusters": {
         "clusters": 9,
         "initial_kd": np.concatenate([points()[:5], np.full((4, 12), 1e6)]).astype(np.float32),
@@ -32,6 +34,9 @@ CASES: dict[str, dict[str, Any]] = {
 
 def mine(share: np.ndarray, index: np.ndarray, case: dict[str, Any]) -> dict[str, np.ndarray]:
     """Everything that ranks do together, on one share."""
+    case = dict(case)
+    if "initial_n" in case:
+        case["initial_n"] = case["initial_n"][index]
     found = kmeans(share, iterations=12, seed=5, index_n=index, **case)
     whitening = fit_whitening(share, 4)
     return {
@@ -42,6 +47,7 @@ def mine(share: np.ndarray, index: np.ndarray, case: dict[str, Any]) -> dict[str
         "centroids": found.centroids_kd,
         "objective": np.array(found.objective),
         "reseeded": np.array(found.reseeded),
+        "imbalance": np.array(found.imbalance),
         "spread": found.variances_k,
         "variances": cluster_variances(share, found.assignment_n, case["clusters"]),
         "covariance": whitening.projection_dp @ whitening.projection_dp.T,
@@ -70,7 +76,7 @@ def test_two_processes_find_the_clusters_of_one(name: str, tmp_path: Path) -> No
         np.testing.assert_allclose(together, whole[own], rtol=1e-5, err_msg=own)
     assert (np.bincount(whole["assignment"]) == whole["sizes"]).all()
     for share in shares:
-        for common in ("sizes", "reseeded"):
+        for common in ("sizes", "reseeded", "imbalance"):
             np.testing.assert_array_equal(share[common], whole[common], err_msg=common)
         for common in ("centroids", "objective", "spread", "variances", "covariance", "mean"):
             np.testing.assert_allclose(share[common], whole[common], rtol=1e-5, err_msg=common)

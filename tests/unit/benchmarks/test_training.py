@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import sys
@@ -127,8 +128,23 @@ def test_the_benchmark_of_a_gpu_runs_on_a_cpu(monkeypatch: pytest.MonkeyPatch, t
     assert [row["precision"] for row in found["precision"]] == ["fp32", "bf16"]
     assert [row["what"] for row in found["against bare passes"]] == ["loop", "extraction", "embedding"]
     assert all(row["of the bare pass"] > 0 for row in found["against bare passes"])
-    ours, faiss = found["k-means"]
-    assert ours["objective"] == pytest.approx(faiss["objective"], rel=0.01)
+    ours, peer = found["k-means"]
+    assert ours["objective"] == pytest.approx(peer["objective"], rel=0.01)
+
+
+def test_k_means_that_fails_on_a_gpu_is_told_and_the_rest_goes_on() -> None:
+    arguments = argparse.Namespace(device="cpu", tiny=True, runs=2)
+    bench = gpu.Bench(None, None, arguments)  # type: ignore[arg-type]
+    bench.device = torch.device("cuda")
+    bench._free = lambda: None  # type: ignore[method-assign]
+    rows = {row["what"]: row for row in bench.kmeans()}
+    assert list(rows) == ["ours, CPU", "scikit-learn", "ours, GPU", "faiss.Kmeans, GPU"]
+    assert all("not faiss-gpu" in rows[name]["failed"] for name in ("ours, GPU", "faiss.Kmeans, GPU"))
+    shares = [{"what": name, "of the bare pass": 1.0} for name in ("loop", "extraction", "embedding")]
+    found = {"against bare passes": shares, "k-means": list(rows.values()), "training": []}
+    assert gpu.goals(found)[-1]["value"] is None
+    found["k-means"].append({"what": "ours, GPU", "seconds": rows["ours, CPU"]["seconds"] / 25})
+    assert gpu.goals(found)[-1]["met"] is True
 
 
 def test_without_a_gpu_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from cofee_dist.errors import UserError
 from cofee_dist.mining import blocks, nearest, threads
 from cofee_dist.mining.kmeans import kmeans
 from cofee_dist.mining.members import Members
+from cofee_dist.mining.points import Points
 
 
 def blobs(n: int, d: int, centres: int, seed: int, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -24,6 +26,10 @@ def blobs(n: int, d: int, centres: int, seed: int, spread: float = 1.0) -> tuple
     truth = rng.integers(0, centres, n)
     points = rng.normal(size=(centres, d))[truth] * 4 + rng.normal(size=(n, d)) * spread
     return points.astype(np.float32), truth
+
+
+def unmoved(points: np.ndarray) -> Points:
+    return Points(points.astype(np.float32), float(np.square(points, dtype=np.float64).sum()))
 
 
 def slow_lloyd(points: np.ndarray, centroids: np.ndarray, iterations: int) -> tuple[np.ndarray, list[float]]:
@@ -98,7 +104,7 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     points, _ = blobs(1000, 6, 5, seed=8, spread=3)
     whole = kmeans(points, 5)
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 77)
-    monkeypatch.setattr(nearest, "PRODUCT_ROWS", 50)
+    monkeypatch.setattr(nearest, "BLOCK_ROWS", 50)
     monkeypatch.setattr(threads, "PART_ROWS", 300)
     parts = kmeans(points, 5)
     assert np.array_equal(whole.assignment_n, parts.assignment_n)
@@ -111,6 +117,47 @@ def test_a_warm_start_keeps_the_clusters_numbers() -> None:
     drifted = points + np.random.default_rng(0).normal(size=points.shape).astype(np.float32) * 0.1
     again = kmeans(drifted, 8, initial_kd=first.centroids_kd)
     assert (first.assignment_n == again.assignment_n).mean() > 0.99
+
+
+@pytest.mark.parametrize("most_points", [None, 400])
+def test_an_assignment_keeps_the_clusters_numbers_in_another_space(most_points: int | None) -> None:
+    points, _ = blobs(1500, 6, 8, seed=5)
+    first = kmeans(points, 8, iterations=50)
+    axes = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0]
+    turned = (points @ axes * 3 - 7).astype(np.float32)
+    again = kmeans(turned, 8, initial_n=first.assignment_n, most_points=most_points)
+    assert (first.assignment_n == again.assignment_n).mean() > 0.99
+    from_centroids = kmeans(turned, 8, initial_kd=first.centroids_kd)
+    assert (first.assignment_n == from_centroids.assignment_n).mean() < 0.9
+
+
+def test_a_start_whose_clusters_have_no_members_is_filled() -> None:
+    points, _ = blobs(900, 6, 8, seed=5)
+    found = kmeans(points, 8, initial_n=np.full(900, 3, np.int32))
+    assert (found.sizes_k > 0).all()
+    with pytest.raises(ValueError, match="assignment has shape"):
+        kmeans(points, 8, initial_n=np.zeros(3, np.int32))
+
+
+@pytest.mark.parametrize("offset", [0.0, 50.0])
+def test_half_precision_and_mapped_points(offset: float, tmp_path: Path) -> None:
+    points, _ = blobs(2500, 6, 5, seed=9)
+    halves = (points + offset).astype(np.float16)
+    expected = kmeans(halves.astype(np.float32), 5)
+    np.save(tmp_path / "points.npy", halves)
+    for mode in ("r", "c"):
+        found = kmeans(np.load(tmp_path / "points.npy", mmap_mode=mode), 5)
+        assert np.array_equal(found.assignment_n, expected.assignment_n)
+        assert found.objective == expected.objective
+
+
+def test_how_uneven_the_clusters_are_is_told_of_each_iteration() -> None:
+    points, _ = blobs(1000, 6, 5, seed=8, spread=3)
+    found = kmeans(points, 5, iterations=6, tolerance=0)
+    assert len(found.imbalance) == len(found.objective) == len(found.reseeded)
+    # What an iteration counts is what the one before leaves.
+    before = kmeans(points, 5, iterations=len(found.imbalance) - 1, tolerance=0)
+    assert found.imbalance[-1] == pytest.approx(before.sizes_k.max() / 200)
 
 
 def test_an_empty_cluster_gets_the_farthest_point_and_is_reported() -> None:
@@ -142,20 +189,20 @@ def test_far_from_the_origin_distances_do_not_cancel() -> None:
 
 def test_sums_are_float64() -> None:
     # In float32 the sum of these stops at 2**24 and the mean comes out wrong.
-    members = Members(np.full((200, 1), 2.0**24 + 2, dtype=np.float32), np.arange(200), 1)
-    members.move(np.zeros(200, dtype=np.int64))
+    members = Members(unmoved(np.full((200, 1), 2.0**24 + 2)), np.arange(200), 1)
+    members.move(np.zeros(200, dtype=np.int32))
     assert members.centroids(np.zeros((1, 1))).item() == 2.0**24 + 2
-    big = Members(np.array([[2.0**24], [1.0], [1.0]], dtype=np.float32), np.arange(3), 1)
-    big.move(np.zeros(3, dtype=np.int64))
+    big = Members(unmoved(np.array([[2.0**24], [1.0], [1.0]])), np.arange(3), 1)
+    big.move(np.zeros(3, dtype=np.int32))
     assert big.sums_kd.item() == 2**24 + 2
 
 
 def test_moves_leave_the_sums_of_a_fresh_count() -> None:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(300, 3)).astype(np.float32)
-    members = Members(points, np.arange(300), 4)
+    members = Members(unmoved(points), np.arange(300), 4)
     for _ in range(5):
-        assignment = rng.integers(0, 4, 300)
+        assignment = rng.integers(0, 4, 300).astype(np.int32)
         members.move(assignment)
     expected = np.stack([points[assignment == k].astype(np.float64).sum(0) for k in range(4)])
     np.testing.assert_allclose(members.sums_kd, expected, atol=1e-10)
