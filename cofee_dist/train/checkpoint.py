@@ -59,7 +59,7 @@ class Checkpoints:
 
     ``state.json`` has what was saved (the place in the data; the policy's state, its label set among it), the
     ``Origin``, the world size, software versions and the digest of every file. There is no other state: the learning
-    rate is a function of the global step, dropout one of (seed, stage, step, micro-batch).
+    rate is a function of the place, dropout one of (seed, stage, step, micro-batch).
 
     A kill at any time leaves the last complete checkpoint as it is. Leave the ``with`` block for the last one to be
     complete; after an error it is given a moment.
