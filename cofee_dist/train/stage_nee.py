@@ -15,7 +15,14 @@ from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Nee
 from cofee_dist.labels.blocks import IterationBlocks
 from cofee_dist.labels.changes import count_labels
-from cofee_dist.labels.ledger import from_sentences, iteration_files, read_blocks, read_labels, to_sentences
+from cofee_dist.labels.ledger import (
+    from_sentences,
+    iteration_files,
+    iteration_made_by,
+    read_blocks,
+    read_labels,
+    to_sentences,
+)
 from cofee_dist.labels.picking import pick
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
 from cofee_dist.ranks import barrier, from_first
@@ -69,7 +76,11 @@ class NeePolicy:
     def dataset(self, epoch: int) -> SpanDataset:
         """See StagePolicy."""
         iteration = self._state.iteration
-        return self._examples.labelled(f"iteration={iteration}", partial(read_blocks, self._ledger, iteration))
+        # A resumed run may have re-labelled with weights that differ in their last bits: other labels, same number.
+        made_by = from_first(iteration_made_by(self._ledger, iteration) or "given")
+        return self._examples.labelled(
+            f"iteration={iteration}.{made_by}", partial(read_blocks, self._ledger, iteration)
+        )
 
     def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
         """See StagePolicy."""
