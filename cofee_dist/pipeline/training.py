@@ -77,6 +77,7 @@ def training_stage(
         inputs[config.engine.deepspeed_config] = digest_of_input(config.engine.deepspeed_config, "the DeepSpeed config")
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
+        from cofee_dist.train.memory import killed_workers_told
         from cofee_dist.train.ray_worker import fit, fit_apart
         from cofee_dist.train.worker import METRICS, StageJob
 
@@ -91,7 +92,7 @@ def training_stage(
             iteration=iteration,
             mlflow_run=runner.tracker.run_id(name),
         )
-        with shown.follow(folder / METRICS):
+        with shown.follow(folder / METRICS), killed_workers_told(config, name, settings):
             # DeepSpeed keeps process groups for good, Ray Train ends them with a stage.
             alone = apart or (config.engine.name == "deepspeed" and config.engine.workers == 0)
             result = fit_apart(job) if alone else fit(job)

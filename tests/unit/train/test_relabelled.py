@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from cofee_dist.config import Nee
 from cofee_dist.labels.blocks import IterationBlocks
 from cofee_dist.labels.ledger import from_sentences, read_blocks, write_iteration
 from cofee_dist.schemas import LabelledSentence
 from cofee_dist.train.examples import Examples
 from cofee_dist.train.stage_nee import LEDGER, NeePolicy
 from tests.encoders import wordpiece_tokenizer
-from tests.training import STAGES, made_up
+from tests.training import made_up
 
 TYPES = {"PER": "Find persons", "LOC": "Find places"}
 
@@ -23,7 +24,7 @@ def policy_of(folder: Path) -> NeePolicy:
     sentences = partial(read_blocks, folder / LEDGER, 0)
     examples = Examples(folder / "examples", 0, wordpiece_tokenizer(), TYPES, 64, sentences)
     unused: Any = None
-    return NeePolicy("nee", unused, unused, STAGES["nee"], examples, unused, unused, folder)
+    return NeePolicy("nee", unused, unused, Nee(), examples, unused, unused, folder)
 
 
 def relabel(ledger: Path, made_by: str, sentences: list[LabelledSentence]) -> None:
