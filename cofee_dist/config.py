@@ -245,7 +245,8 @@ class Engine(Tree):
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what a stage learns; a run may change the others on its way.
 
-        How a step is cut (``micro_batch_tokens``) and ``compile`` change which units drop out, and no more.
+        How a step is cut (``micro_batch_tokens``) and ``compile`` change which units drop out, and no more. Every
+        engine and ZeRO stage makes the same updates up to rounding; but fp16 is another thing under DeepSpeed.
         """
         ways = {
             "workers",
@@ -254,9 +255,13 @@ class Engine(Tree):
             "cpu_threads",
             "parallel_stages",
             "micro_batch_tokens",
+            "activation_checkpointing",
             "attention",
             "compile",
+            "deepspeed_config",
         }
+        if self.precision != "fp16":
+            ways.add("name")
         return self.model_dump(mode="json", exclude=ways | {"checkpoint_every_steps", "checkpoints_kept"})
 
 

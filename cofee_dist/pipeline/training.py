@@ -73,8 +73,10 @@ def training_stage(
     inputs = {begins_with: runner.fingerprint(begins_with), data_stage: runner.fingerprint(data_stage)}
     if not isinstance(settings, Esi):
         inputs[validation.path] = digest_of_input(validation.path, "the validation file")
+    # Checkpoints are of one engine and one way to shard.
+    way = {"engine": config.engine.name, "deepspeed": None}
     if config.engine.deepspeed_config is not None:
-        inputs[config.engine.deepspeed_config] = digest_of_input(config.engine.deepspeed_config, "the DeepSpeed config")
+        way["deepspeed"] = digest_of_input(config.engine.deepspeed_config, "the DeepSpeed config")
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
         from cofee_dist.train.memory import killed_workers_told
@@ -108,7 +110,7 @@ def training_stage(
         "iteration": iteration,
         "seed": config.seed,
     }
-    return runner.stage(name, stage_config, inputs, build, _tell_training)
+    return runner.stage(name, stage_config, inputs, build, _tell_training, way)
 
 
 def _evaluation_settings(config: Config) -> dict[str, Any]:

@@ -38,12 +38,15 @@ class Origin:
 
     @classmethod
     def of(cls, config: Config, stage: Stage, iteration: int, mlflow_run: str | None) -> Origin:
-        """What ``Engine.deciding`` leaves out (workers, device, micro-batches, …) may change on the way."""
+        """What ``Engine.deciding`` leaves out (workers, device, micro-batches, …) may change on the way.
+
+        But for the engine and its JSON: ZeRO stages write other files, which do not load into each other.
+        """
         path = config.engine.deepspeed_config
         evaluation = {"threshold", "nested", "held_out_share", "max_validation_sentences"}
         decides = {
             "stage": stage.model_dump(mode="json"),
-            "engine": config.engine.deciding(),
+            "engine": [config.engine.name, config.engine.deciding()],
             "deepspeed": file_digest(path) if path is not None else None,
             "questions": [*config.questions.items(), config.task.entity_question],
             "max_length_tokens": config.encoder.max_length_tokens,
