@@ -74,7 +74,7 @@ def training_stage(
     if not isinstance(settings, Esi):
         inputs[validation.path] = digest_of_input(validation.path, "the validation file")
     # Checkpoints are of one engine and one way to shard.
-    way = {"engine": config.engine.name, "deepspeed": None}
+    way: dict[str, Any] = {"engine": config.engine.name, "deepspeed": None}
     if config.engine.deepspeed_config is not None:
         way["deepspeed"] = digest_of_input(config.engine.deepspeed_config, "the DeepSpeed config")
 
@@ -114,7 +114,7 @@ def training_stage(
 
 
 def _evaluation_settings(config: Config) -> dict[str, Any]:
-    names = {"threshold", "nested", "held_out_share", "max_validation_sentences"}
+    names = {"threshold", "nested", "held_out_share", "max_held_out_sentences", "max_validation_sentences"}
     return config.evaluation.model_dump(mode="json", include=names)
 
 

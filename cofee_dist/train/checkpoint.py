@@ -43,7 +43,7 @@ class Origin:
         But for the engine and its JSON: ZeRO stages write other files, which do not load into each other.
         """
         path = config.engine.deepspeed_config
-        evaluation = {"threshold", "nested", "held_out_share", "max_validation_sentences"}
+        evaluation = {"threshold", "nested", "held_out_share", "max_held_out_sentences", "max_validation_sentences"}
         decides = {
             "stage": stage.model_dump(mode="json"),
             "engine": [config.engine.name, config.engine.deciding()],
