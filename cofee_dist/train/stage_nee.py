@@ -122,19 +122,21 @@ class NeePolicy:
         with engine.evaluation() as model:
             made_by = from_first(weights_digest(model))
             blocks = IterationBlocks(self._ledger, self._state.iteration, made_by)
-            if engine.rank == 0 and not blocks.is_complete:
+            # Rank 0's view: a network's file system need not show all ranks the same.
+            complete = from_first(blocks.is_complete)
+            if engine.rank == 0 and not complete:
                 blocks.begin()
             barrier()
             begin = 0
             for block, file in enumerate(iteration_files(self._ledger, 0)):
                 end = begin + pq.read_metadata(file).num_rows
-                if block % engine.world_size == engine.rank and not blocks.is_complete and block not in blocks:
+                if block % engine.world_size == engine.rank and not complete and block not in blocks:
                     predicted = self._extraction(model, tokens.rows(begin, end), threshold)
                     weak = to_sentences(read_labels(file))
                     blocks.write(block, from_sentences(pick(weak, predicted, self._stage.picking)))
                 begin = end
         barrier()
-        if engine.rank == 0 and not blocks.is_complete:
+        if engine.rank == 0 and not complete:
             blocks.finish()
         barrier()
         return count_labels(self._ledger, self._state.iteration)[1].total()
