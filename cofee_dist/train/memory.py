@@ -93,4 +93,4 @@ def _ways_out(config: Config, settings: Stage) -> Iterator[str]:
 def _zero_stage(config: Config) -> int:
     path = config.engine.deepspeed_config
     settings = {} if path is None else read_json(Path(path))
-    return int(settings.get("zero_optimization", {}).get("stage", 1 if path is None else 0))
+    return int((settings.get("zero_optimization") or {}).get("stage", 1 if path is None else 0))
