@@ -138,11 +138,19 @@ class StageFolder:
     """A stage's folder: finished with this fingerprint, begun with it, or to be begun anew.
 
     ``begin()`` keeps what a killed run with the same fingerprint left (its checkpoints) and removes what
-    belongs to another config or other inputs. ``finish()`` writes the manifest, last and atomically.
+    belongs to another config or other inputs. ``finish()`` writes the manifest, last and atomically. ``way`` is how
+    the stage is made, where that decides nothing but whether what an unfinished one left can be taken up.
     """
 
-    def __init__(self, path: Path, stage: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
-        self.path, self.stage = path, stage
+    def __init__(
+        self,
+        path: Path,
+        stage: str,
+        config: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        way: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.path, self.stage, self._way = path, stage, dict(way or {})
         self.config, self.inputs = dict(config), dict(inputs)
         self.fingerprint = fingerprint([stage, self.config, self.inputs, __version__])
 
@@ -155,17 +163,14 @@ class StageFolder:
     def begin(self) -> bool:
         """Make the folder ready to be filled; True if it goes on from an earlier, unfinished try."""
         started = self.path / STARTED
-        resumes = (
-            not (self.path / MANIFEST).exists()
-            and started.exists()
-            and read_json(started).get("fingerprint") == self.fingerprint
-        )
+        told = {"fingerprint": self.fingerprint, "stage": self.stage, "way": self._way}
+        resumes = not (self.path / MANIFEST).exists() and started.exists() and read_json(started) == told
         if not resumes:
             if self.path.exists():
                 # The manifest goes first: a kill in the middle of the removal must not leave it behind.
                 (self.path / MANIFEST).unlink(missing_ok=True)
                 shutil.rmtree(self.path)
-            write_json(started, {"fingerprint": self.fingerprint, "stage": self.stage})
+            write_json(started, told)
         self._clock = time.monotonic()
         return resumes
 

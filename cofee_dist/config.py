@@ -281,7 +281,8 @@ class Engine(Tree):
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what a stage learns; a run may change the others on its way.
 
-        How a step is cut (``micro_batch_tokens``) and ``compile`` change which units drop out, and no more.
+        How a step is cut (``micro_batch_tokens``) and ``compile`` change which units drop out, and no more. Every
+        engine and ZeRO stage makes the same updates up to rounding; but fp16 is another thing under DeepSpeed.
         """
         ways = {
             "workers",
@@ -290,9 +291,13 @@ class Engine(Tree):
             "cpu_threads",
             "parallel_stages",
             "micro_batch_tokens",
+            "activation_checkpointing",
             "attention",
             "compile",
+            "deepspeed_config",
         }
+        if self.precision != "fp16":
+            ways.add("name")
         return self.model_dump(mode="json", exclude=ways | {"checkpoint_every_steps", "checkpoints_kept"})
 
 
@@ -312,6 +317,7 @@ class LabelledFile(Tree):
 class Evaluation(Tree):
     """Where the score comes from. Without ``validation``, a share of the weak labels is held out for it.
 
+    ``max_held_out_sentences`` bounds that share (a hash decides, so it is about so many); every epoch reads them.
     ``truth`` is JSONL that knows every entity of the corpus's sentences (a made-up world's): it measures
     self-picking and clusters, and trains nothing. ``examples`` is a text file whose lines are shown with their
     entities at the end. ``published`` names the paper's figures to print beside ours.
@@ -321,12 +327,17 @@ class Evaluation(Tree):
     test: LabelledFile | None = None
     max_validation_sentences: Positive | None = None
     held_out_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    max_held_out_sentences: Positive = 20_000
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     nested: bool = False
     ablations: bool = False
     truth: str | None = None
     examples: str | None = None
     published: Literal["ontonotes4", "ecommerce", "twitter"] | None = None
+
+    def held_out_of(self, sentences: int) -> float:
+        """The share of so many sentences that is held out."""
+        return min(self.held_out_share, self.max_held_out_sentences / max(1, sentences))
 
 
 class Tracking(Tree):

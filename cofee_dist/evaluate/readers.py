@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ _Keeps = Callable[[str, str], bool]  # a type and where it was read -> whether t
 _Span = tuple[int, int, str]  # first token, one past the last token, type
 
 
-def read_labelled(spec: LabelledFile, types: Collection[str]) -> list[LabelledSentence]:
+def read_labelled(spec: LabelledFile, types: Collection[str], most: int | None = None) -> list[LabelledSentence]:
     """Read CoNLL columns or JSONL; a file is JSONL when its name ends in ``.jsonl``, or when the spec says so.
 
     Args:
         spec: the file, its format and what to leave out.
         types: the task's types; any other type that ``spec.ignore_types`` does not name is an error.
+        most: sentences to read; what follows them in the file is not looked at.
 
     Returns:
         The sentences in the file's order, their entities by position; sentences without entities as well.
@@ -38,7 +40,8 @@ def read_labelled(spec: LabelledFile, types: Collection[str]) -> list[LabelledSe
     lines = _read_lines(path)
     keeps = _TypeFilter(frozenset(types), frozenset(spec.ignore_types))
     is_jsonl = spec.format == "jsonl" or (spec.format == "auto" and path.suffix == ".jsonl")
-    sentences = list(_read_jsonl(lines, path, "type", keeps) if is_jsonl else _read_conll(lines, path, spec, keeps))
+    read = _read_jsonl(lines, path, "type", keeps) if is_jsonl else _read_conll(lines, path, spec, keeps)
+    sentences = list(islice(read, most))
     if not sentences:
         raise UserError("the labelled file has no sentences", where=path, fix="give a file with labelled sentences")
     return sentences
@@ -77,20 +80,21 @@ def _keep_all(type_: str, where: str) -> bool:
     return True
 
 
-def _read_lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> Iterator[str]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        # A file's own lines, not splitlines(): that also breaks at U+2028 and U+0085, which are tokens in some files.
+        with path.open(encoding="utf-8-sig") as file:
+            for line in file:
+                yield line.removesuffix("\n")
     except OSError as error:
         raise UserError(
             f"cannot read the labelled file: {error.strerror}", where=path, fix="correct the path"
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"the labelled file is not UTF-8 ({error})", where=path, fix="save it as UTF-8") from error
-    # Not splitlines(): it also breaks at U+2028 and U+0085, which are tokens in some files.
-    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
-def _read_jsonl(lines: Sequence[str], path: Path, key: str, keeps: _Keeps) -> Iterator[LabelledSentence]:
+def _read_jsonl(lines: Iterable[str], path: Path, key: str, keeps: _Keeps) -> Iterator[LabelledSentence]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             text, entities = _parse_json(line, f"{path}:{number}", key)
@@ -133,10 +137,10 @@ def _position(entity: Entity) -> tuple[int, int, str]:
     return entity.start, entity.end, entity.type
 
 
-def _read_conll(lines: Sequence[str], path: Path, spec: LabelledFile, keeps: _Keeps) -> Iterator[LabelledSentence]:
+def _read_conll(lines: Iterable[str], path: Path, spec: LabelledFile, keeps: _Keeps) -> Iterator[LabelledSentence]:
     """An empty line or a skipped one ends a sentence."""
     columns: list[_Column] = []
-    for number, line in enumerate([*lines, ""], start=1):
+    for number, line in enumerate(chain(lines, [""]), start=1):
         if line.strip() and not line.startswith(spec.skip_lines_starting_with):
             columns.append((number, *_split_columns(line, spec, f"{path}:{number}")))
         elif columns:

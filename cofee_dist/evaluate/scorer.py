@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -45,11 +45,28 @@ def score(gold: Sequence[Collection[TypedSpan | Entity]], predicted: Sequence[Co
         true_positives.update(type_ for _, _, type_ in wanted & found)
         predicted_count.update(type_ for _, _, type_ in found)
         gold_count.update(type_ for _, _, type_ in wanted)
+    return _of_types(true_positives, predicted_count, gold_count)
+
+
+def together(parts: Iterable[Score]) -> Score:
+    """The score of all the sentences that parts were scored of (by several ranks, say)."""
+    true_positives: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
+    gold: Counter[str] = Counter()
+    for part in parts:
+        for type_, found in part.per_type.items():
+            true_positives[type_] += found.true_positives
+            predicted[type_] += found.predicted
+            gold[type_] += found.gold
+    return _of_types(true_positives, predicted, gold)
+
+
+def _of_types(true_positives: Counter[str], predicted: Counter[str], gold: Counter[str]) -> Score:
     per_type = {
-        type_: score_from_counts(true_positives[type_], predicted_count[type_], gold_count[type_])
-        for type_ in sorted(gold_count.keys() | predicted_count.keys())
+        type_: score_from_counts(true_positives[type_], predicted[type_], gold[type_])
+        for type_ in sorted(gold.keys() | predicted.keys())
     }
-    return score_from_counts(true_positives.total(), predicted_count.total(), gold_count.total(), per_type)
+    return score_from_counts(true_positives.total(), predicted.total(), gold.total(), per_type)
 
 
 def score_from_counts(

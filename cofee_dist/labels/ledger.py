@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,18 @@ def iteration_files(folder: Path, iteration: int) -> list[Path]:
             fix="run the stage that writes them again",
         )
     return sorted(target.glob("*.parquet"))
+
+
+def texts_of(tables: Iterable[pa.Table], keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """The texts of some sentences, by page_id and sentence_index; tables (schemas.LABELS) are gone through once."""
+    pages = pa.array(sorted({page_id for page_id, _ in keys}), pa.int64())
+    found: dict[tuple[int, int], str] = {}
+    for table in tables:
+        near = table.filter(pc.is_in(table.column("page_id").cast(pa.int64()), value_set=pages))
+        for *key, text in zip(*(near.column(name).to_pylist() for name in (*KEY, "text")), strict=True):
+            if (key[0], key[1]) in keys:
+                found.setdefault((key[0], key[1]), text)
+    return found
 
 
 def count_sentences(folder: Path, iteration: int) -> int:

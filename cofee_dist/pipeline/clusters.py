@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from cofee_dist.artifacts import fingerprint, path_digest, read_json, read_manifest, write_json
-from cofee_dist.batches.dataset import SpanDataset, build_dataset
+from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Config
 from cofee_dist.config_file import load_config
 from cofee_dist.errors import UserError
 from cofee_dist.evaluate.clusters import normalised_mutual_information, purity
-from cofee_dist.labels.ledger import from_sentences, iteration_folder, to_sentences
+from cofee_dist.labels.ledger import iteration_folder, texts_of
 from cofee_dist.mining.assignments import as_entities, entity_table
 from cofee_dist.mining.choose_k import HALVES, Evidence, check_numbers, numbers_around, weigh
 from cofee_dist.mining.embeddings import embed_entities
@@ -33,9 +35,9 @@ from cofee_dist.pipeline.run import CONFIG
 from cofee_dist.report.cluster_evidence import ClusterEvidence, KEvidence, MinedCluster
 from cofee_dist.report.cluster_members import mined_clusters
 from cofee_dist.report.clusters_page import CLUSTERS
-from cofee_dist.schemas import LabelledSentence
 from cofee_dist.train.engine import autocast, device_of
-from cofee_dist.train.stage_data import sampled_labels
+from cofee_dist.train.examples import Examples
+from cofee_dist.train.stage_data import EXAMPLES, sampled_labels
 from cofee_dist.train.stage_nee import LEDGER
 
 EMBEDDINGS = "embeddings.npy"
@@ -54,12 +56,20 @@ class _Entities:
     folder: Path
     iteration: int
     model: SpanExtractor
-    sentences: list[LabelledSentence]
+    examples: Examples
     data: SpanDataset
 
     @property
     def total(self) -> int:
         return len(self.data.first)
+
+    def table(self) -> pa.Table:
+        """Key, start, end, type and surface of each; a block of sentences at a time."""
+        tables, row = [], 0
+        for table in self.examples.sentences():
+            tables.append(entity_table(self.data.rows(row, row + table.num_rows), table))
+            row += table.num_rows
+        return pa.concat_tables(tables)
 
 
 def compare_clusters(
@@ -89,10 +99,25 @@ def compare_clusters(
     """
     asked = [*(numbers or ()), *([show] if show is not None else ())]
     check_numbers(asked)
-    entities = _read(run, tell)
+    with _read(run, tell) as entities:
+        return _compare(entities, asked, numbers, show, sample, near, seed, tell)
+
+
+def _compare(
+    entities: _Entities,
+    asked: Sequence[int],
+    numbers: Sequence[int] | None,
+    show: int | None,
+    sample: int,
+    near: int,
+    seed: int | None,
+    tell: Tell,
+) -> ClusterEvidence:
     config, total = entities.config, entities.total
     if total < 2:
-        raise UserError("the run has no two entities to cluster", where=run, fix="see `cofee inspect RUN --labels`")
+        raise UserError(
+            "the run has no two entities to cluster", where=entities.folder, fix="see `cofee inspect RUN --labels`"
+        )
     check_numbers(asked, total)
     fet, seed = config.stages.fet, config.seed if seed is None else seed
     shown = show if show is not None else min(max(fet.clusters, 2), total)
@@ -103,7 +128,7 @@ def compare_clusters(
         points_nd = fit_whitening(embeddings_nd, fet.pca_dimensions).apply(embeddings_nd)
     device = device_of(config.engine)
     found = weigh(points_nd, tried, seed, sample, fet.kmeans_iterations, fet.kmeans_points, device, tell)
-    table = entity_table(entities.data, from_sentences(entities.sentences))
+    table = entities.table()
     kinds, notes = _kinds(entities, table)
     tell("reading sentences")
     return ClusterEvidence(
@@ -124,8 +149,9 @@ def compare_clusters(
     )
 
 
-def _read(run: Path, tell: Tell) -> _Entities:
-    """The run's NEE model and its best labels."""
+@contextmanager
+def _read(run: Path, tell: Tell) -> Iterator[_Entities]:
+    """The run's NEE model and its best labels, tokenised in files that are there as long as the block."""
     if not (run / CONFIG).is_file():
         raise UserError("there is no run here", where=run, fix="give the folder of a run, such as runs/NAME")
     config, manifest = load_config(run / CONFIG), read_manifest(run / "nee")
@@ -140,10 +166,13 @@ def _read(run: Path, tell: Tell) -> _Entities:
     tell("reading model and labels")
     iteration = int(manifest.counts["best_iteration"])
     model = load_model(run / "nee" / "model")
-    labels = sampled_labels(run / "nee" / LEDGER, iteration, config.stages.fet.max_sentences, config.seed)
-    sentences = [sentence for table in labels for sentence in to_sentences(table)]
-    data = build_dataset(model.tokenizer, sentences, config.questions, config.encoder.max_length_tokens)
-    return _Entities(config, run, iteration, model, sentences, data)
+    labels = partial(sampled_labels, run / "nee" / LEDGER, iteration, config.stages.fet.max_sentences, config.seed)
+    folder, longest = run / CLUSTERS / f".{EXAMPLES}.{os.getpid()}", config.encoder.max_length_tokens
+    examples = Examples(folder, 0, model.tokenizer, config.questions, longest, labels)
+    try:
+        yield _Entities(config, run, iteration, model, examples, examples.labelled("best"))
+    finally:
+        examples.remove()
 
 
 def _embeddings(entities: _Entities, tell: Tell) -> NDArray[Any]:
@@ -184,7 +213,7 @@ def _kinds(entities: _Entities, table: pa.Table) -> tuple[list[str | None], list
     if truth is not None and not Path(truth).is_file():
         note = f"Purity and NMI are left out: the truth is not at {truth} (a path relative to the folder you are in)."
         return [None] * table.num_rows, [note]
-    return fine_types(entities.config, table, entities.sentences), []
+    return fine_types(entities.config, table, entities.examples.sentences()), []
 
 
 def _rows(found: Sequence[Evidence], kinds: Sequence[str | None]) -> tuple[KEvidence, ...]:
@@ -218,6 +247,6 @@ def _clusters(
     variance = entities.config.stages.fet.variance
     variances_k = cluster_variances(embeddings_nd, found.assignment_n, shown.k, variance)
     weights_k = cluster_weights(torch.from_numpy(variances_k), torch.from_numpy(found.sizes_k)).numpy()
-    texts = {(sentence.page_id, sentence.sentence_index): sentence.text for sentence in entities.sentences}
+    texts = partial(texts_of, entities.examples.sentences())
     clustered = as_entities(table, found.assignment_n, found.distance_n)
-    return mined_clusters(clustered, lambda *key: texts[key], variances_k, weights_k, near, _FAR)
+    return mined_clusters(clustered, texts, variances_k, weights_k, near, _FAR)

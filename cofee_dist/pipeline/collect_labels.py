@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from cofee_dist.evaluate.clusters import contingency, normalised_mutual_informat
 from cofee_dist.evaluate.readers import read_truth
 from cofee_dist.evaluate.recovery import recovery
 from cofee_dist.labels.changes import by_type, compare
-from cofee_dist.labels.ledger import iterations, read_iteration, to_sentences
+from cofee_dist.labels.ledger import iterations, read_blocks, read_iteration, to_sentences
 from cofee_dist.mining.assignments import read_entities
 from cofee_dist.report.collect import clusters_from_tables
 from cofee_dist.report.schema import Clusters, Iteration, Picking
-from cofee_dist.schemas import KEY, LabelledSentence
+from cofee_dist.schemas import KEY
 from cofee_dist.train.stage_fet import clusters_path
 
 
@@ -73,30 +73,38 @@ def clusters_of(config: Config, run: Path, counts: Mapping[str, Any], iteration:
     ``counts`` are the FET stage's; ``iteration`` is the label set whose entities it clustered.
     """
     path = clusters_path(run / "fet", max(0, counts["best_epoch"])).with_suffix(".parquet")
-    entities, labels = read_entities(path), read_iteration(run / "nee" / "labels", iteration)
-    kinds = fine_types(config, entities, to_sentences(labels))
-    known = [(cluster, kind) for cluster, kind in zip(entities["cluster"].to_pylist(), kinds, strict=True) if kind]
-    clusters, fine = [cluster for cluster, _ in known], [kind for _, kind in known]
+    entities, ledger = read_entities(path), run / "nee" / "labels"
+    clusters: list[int] = []
+    fine: list[str] = []
+    if config.evaluation.truth is not None:
+        kinds = fine_types(config, entities, read_blocks(ledger, iteration))
+        known = [(cluster, kind) for cluster, kind in zip(entities["cluster"].to_pylist(), kinds, strict=True) if kind]
+        clusters, fine = [cluster for cluster, _ in known], [kind for _, kind in known]
     return clusters_from_tables(
         entities,
-        labels,
+        read_blocks(ledger, iteration),
         counts["clusters"],
         counts["reseeded"],
-        purity=100 * purity(clusters, fine) if known else None,
-        nmi=normalised_mutual_information(clusters, fine) if known else None,
+        purity=100 * purity(clusters, fine) if fine else None,
+        nmi=normalised_mutual_information(clusters, fine) if fine else None,
         fine_types=contingency(clusters, fine),
     )
 
 
-def fine_types(config: Config, entities: pa.Table, sentences: Sequence[LabelledSentence]) -> list[str | None]:
-    """The true fine type of each entity of a table with key, start and end; None where the truth has none."""
+def fine_types(config: Config, entities: pa.Table, sentences: Iterable[pa.Table]) -> list[str | None]:
+    """The true fine type of each entity of a table with key, start and end; None where the truth has none.
+
+    ``sentences`` are tables of the entities' sentences (schemas.LABELS), gone through once, and not at all without
+    truth.
+    """
     if config.evaluation.truth is None:
         return [None] * entities.num_rows
-    truth = {
-        (text, entity.start, entity.end): entity.type
-        for text, found in read_truth(config.evaluation.truth, key="fine").items()
-        for entity in found
-    }
-    texts = {(s.page_id, s.sentence_index): s.text for s in sentences}
+    found = read_truth(config.evaluation.truth, key="fine")
+    texts: dict[tuple[int, int], str] = {}
+    for table in sentences:
+        for page_id, index, text in zip(*(table.column(name).to_pylist() for name in (*KEY, "text")), strict=True):
+            if text in found:
+                texts[page_id, index] = text
+    truth = {(text, entity.start, entity.end): entity.type for text, row in found.items() for entity in row}
     columns = (entities.column(name).to_pylist() for name in (*KEY, "start", "end"))
-    return [truth.get((texts[page_id, index], start, end)) for page_id, index, start, end in zip(*columns, strict=True)]
+    return [truth.get((texts.get((page, at), ""), begin, end)) for page, at, begin, end in zip(*columns, strict=True)]

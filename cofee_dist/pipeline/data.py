@@ -134,6 +134,7 @@ def labels_stage(runner: Runner, engine: Spark, source: str) -> Path:
         **config.labels.model_dump(mode="json"),
         "gazetteers": {name: [file.model_dump(mode="json") for file in files] for name, files in lists.items()},
         "held_out_share": config.evaluation.held_out_share if hold_out else 0,
+        "max_held_out_sentences": config.evaluation.max_held_out_sentences if hold_out else 0,
         "seed": config.seed if hold_out else None,
     }
 
@@ -167,15 +168,16 @@ def _hold_out(folder: Path, config: Config) -> int:
     import pyarrow as pa
 
     from cofee_dist.labels.blocks import write_blocks
-    from cofee_dist.labels.ledger import read_blocks, to_sentences
+    from cofee_dist.labels.ledger import count_sentences, read_blocks, to_sentences
     from cofee_dist.labels.sampling import held_out_rows
 
     kept = held_out = 0
+    share = config.evaluation.held_out_of(count_sentences(folder, 0))
 
     def training(file: TextIO) -> Iterator[Any]:
         nonlocal kept, held_out
         for table in read_blocks(folder, 0):
-            rows = held_out_rows(table, config.evaluation.held_out_share, config.seed)
+            rows = held_out_rows(table, share, config.seed)
             for sentence in to_sentences(table.filter(pa.array(rows))):
                 entities = [{"start": e.start, "end": e.end, "type": e.type} for e in sentence.entities]
                 file.write(json.dumps({"text": sentence.text, "entities": entities}, ensure_ascii=False) + "\n")

@@ -11,12 +11,18 @@ if TYPE_CHECKING:
 
 
 def load_model(folder: Path) -> SpanExtractor:
-    """Read a model; on a GPU where there is one."""
+    """Read a model; on a GPU where there is one.
+
+    Raises:
+        UserError: Its weights are not as they were saved.
+    """
     import torch
 
     from cofee_dist.model.span_extractor import SpanExtractor
+    from cofee_dist.train.best import check_model
 
     quiet_transformers()
+    check_model(folder)
     model = SpanExtractor.from_pretrained(folder)
     torch.nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     return model

@@ -28,6 +28,7 @@ class Runner:
         inputs: Mapping[str, str],
         build: Build,
         tell: Callable[[Mapping[str, Any]], str],
+        way: Mapping[str, Any] | None = None,
     ) -> Path:
         """Have a stage's folder filled.
 
@@ -37,8 +38,9 @@ class Runner:
             inputs: path or upstream stage to digest.
             build: fills the folder and returns counts; called only where no finished folder fits.
             tell: counts to the few words that stand behind the stage's name.
+            way: what, if it changes, begins an unfinished stage anew and leaves a finished one as it is.
         """
-        folder = StageFolder(self.config.run_folder / name, name, config, inputs)
+        folder = StageFolder(self.config.run_folder / name, name, config, inputs, way)
         manifest = folder.manifest
         if manifest is not None:
             self._progress.skipped(name, tell(manifest.counts))

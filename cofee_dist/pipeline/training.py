@@ -73,10 +73,13 @@ def training_stage(
     inputs = {begins_with: runner.fingerprint(begins_with), data_stage: runner.fingerprint(data_stage)}
     if not isinstance(settings, Esi):
         inputs[validation.path] = digest_of_input(validation.path, "the validation file")
+    # Checkpoints are of one engine and one way to shard.
+    way: dict[str, Any] = {"engine": config.engine.name, "deepspeed": None}
     if config.engine.deepspeed_config is not None:
-        inputs[config.engine.deepspeed_config] = digest_of_input(config.engine.deepspeed_config, "the DeepSpeed config")
+        way["deepspeed"] = digest_of_input(config.engine.deepspeed_config, "the DeepSpeed config")
 
     def build(folder: Path, shown: StageProgress) -> Mapping[str, Any]:
+        from cofee_dist.train.memory import killed_workers_told
         from cofee_dist.train.ray_worker import fit, fit_apart
         from cofee_dist.train.worker import METRICS, StageJob
 
@@ -91,7 +94,7 @@ def training_stage(
             iteration=iteration,
             mlflow_run=runner.tracker.run_id(name),
         )
-        with shown.follow(folder / METRICS):
+        with shown.follow(folder / METRICS), killed_workers_told(config, name, settings):
             # DeepSpeed keeps process groups for good, Ray Train ends them with a stage.
             alone = apart or (config.engine.name == "deepspeed" and config.engine.workers == 0)
             result = fit_apart(job) if alone else fit(job)
@@ -107,11 +110,11 @@ def training_stage(
         "iteration": iteration,
         "seed": config.seed,
     }
-    return runner.stage(name, stage_config, inputs, build, _tell_training)
+    return runner.stage(name, stage_config, inputs, build, _tell_training, way)
 
 
 def _evaluation_settings(config: Config) -> dict[str, Any]:
-    names = {"threshold", "nested", "held_out_share", "max_validation_sentences"}
+    names = {"threshold", "nested", "held_out_share", "max_held_out_sentences", "max_validation_sentences"}
     return config.evaluation.model_dump(mode="json", include=names)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ EXCERPT_CHARS = 240
 
 def mined_clusters(
     entities: pa.Table,
-    text_of: Callable[[int, int], str],
+    texts_of: Callable[[set[tuple[int, int]]], Mapping[tuple[int, int], str]],
     variances_k: NDArray[Any],
     weights_k: NDArray[Any],
     near: int,
@@ -31,7 +31,7 @@ def mined_clusters(
 
     Args:
         entities: schemas.ENTITIES.
-        text_of: a sentence by its page_id and sentence_index.
+        texts_of: the sentences with these page_id and sentence_index; called once, for those that are shown.
         variances_k: V_k (Eq. 9).
         weights_k: alpha (Eq. 10).
         near: distinct surfaces to show whose nearest occurrence is nearest to the centroid.
@@ -51,7 +51,8 @@ def mined_clusters(
     of_type: dict[int, dict[str, int]] = {}
     for (cluster, name), number in types.sort_values(ascending=False, kind="stable").items():
         of_type.setdefault(cluster, {})[name] = int(number)
-    near_of, far_of = _members(nearest, text_of), _members(farthest, text_of)
+    texts = texts_of({key for rows in (nearest, farthest) for key in _keys(rows)})
+    near_of, far_of = _members(nearest, texts), _members(farthest, texts)
     return tuple(
         MinedCluster(
             id=int(at),
@@ -66,11 +67,15 @@ def mined_clusters(
     )
 
 
-def _members(rows: pd.DataFrame, text_of: Callable[[int, int], str]) -> dict[int, list[Member]]:
+def _keys(rows: pd.DataFrame) -> list[tuple[int, int]]:
+    return list(zip(rows["page_id"].tolist(), rows["sentence_index"].tolist(), strict=True))
+
+
+def _members(rows: pd.DataFrame, texts: Mapping[tuple[int, int], str]) -> dict[int, list[Member]]:
     found: dict[int, list[Member]] = {}
     for row in rows.to_dict("records"):
         span = Span(start=row["start"], end=row["end"], type=row["type"])
-        text, span = excerpt(text_of(row["page_id"], row["sentence_index"]), span, EXCERPT_CHARS)
+        text, span = excerpt(texts[row["page_id"], row["sentence_index"]], span, EXCERPT_CHARS)
         sentence = Sentence(text=text, entities=(span,))
         found.setdefault(row["cluster"], []).append(
             Member(sentence=sentence, count=row["count"], distance=row["distance"])

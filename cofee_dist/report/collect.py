@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cofee_dist.evaluate.scorer import Score
@@ -65,7 +65,7 @@ def matches_from_labels(found: Mapping[str, Any], frequent: int = _FREQUENT) -> 
 
 def clusters_from_tables(
     entities: pa.Table,
-    labels: pa.Table,
+    labels: Iterable[pa.Table],
     k: int,
     reseeded: int = 0,
     purity: float | None = None,
@@ -76,54 +76,67 @@ def clusters_from_tables(
 
     Args:
         entities: schemas.ENTITIES.
-        labels: schemas.LABELS of the iteration that was clustered; its sentences are the context.
+        labels: tables (schemas.LABELS) of the iteration that was clustered, gone through once; its sentences are the
+            context.
         k: number of clusters asked for; one that no entity is in has size 0.
         reseeded: how many empty clusters k-means had to seed anew.
         purity: percent, against known fine types.
         nmi: 0 to 1, against known fine types.
         fine_types: counts of the known fine types in each cluster (``evaluate.clusters.contingency``).
     """
+    import pyarrow.compute as pc
+
+    from cofee_dist.labels.ledger import texts_of
+
     known = fine_types or {}
-    made = tuple(_cluster(entities, labels, number, dict(known.get(number, {}))) for number in range(k))
+    members = [entities.filter(pc.equal(entities.column("cluster"), number)) for number in range(k)]
+    shown = [_nearest(of_cluster) for of_cluster in members]
+    texts = texts_of(labels, {(row["page_id"], row["sentence_index"]) for rows in shown for row in rows})
+    made = tuple(
+        _cluster(of_cluster, number, _examples(rows, texts), dict(known.get(number, {})))
+        for number, (of_cluster, rows) in enumerate(zip(members, shown, strict=True))
+    )
     return Clusters(k=k, clusters=made, reseeded=reseeded, purity=purity, nmi=nmi)
 
 
-def _cluster(entities: pa.Table, labels: pa.Table, number: int, fine_types: dict[str, int]) -> Cluster:
+def _cluster(members: pa.Table, number: int, examples: tuple[Sentence, ...], fine_types: dict[str, int]) -> Cluster:
     import pyarrow.compute as pc
 
-    members = entities.filter(pc.equal(entities.column("cluster"), number))
     distances = members.column("distance")
-    types = Counter(members.column("type").to_pylist())
     return Cluster(
         id=number,
         size=members.num_rows,
-        types=dict(types.most_common()),
-        frequent=_frequent(Counter(members.column("surface").to_pylist()), _FREQUENT),
-        examples=_examples(members, labels),
+        types=dict(_counts(members.column("type")).most_common()),
+        frequent=_frequent(_counts(members.column("surface")), _FREQUENT),
+        examples=examples,
         mean_distance=pc.mean(distances).as_py(),
         max_distance=pc.max(distances).as_py(),
         fine_types=fine_types,
     )
 
 
-def _examples(members: pa.Table, labels: pa.Table) -> tuple[Sentence, ...]:
-    """The members nearest to the centroid in their sentences, each surface once."""
-    import pyarrow.compute as pc
+def _counts(column: pa.ChunkedArray) -> Counter[str]:
+    """How often each value occurs; equally frequent ones in the order of their first."""
+    found = column.value_counts()
+    return Counter(dict(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)))
 
+
+def _nearest(members: pa.Table) -> list[dict[str, Any]]:
+    """The members nearest to the centroid, each surface once."""
     chosen: dict[str, dict[str, Any]] = {}
     for row in members.sort_by("distance").slice(0, 20 * _EXAMPLES).to_pylist():
         if len(chosen) < _EXAMPLES:
             chosen.setdefault(row["surface"], row)
-    found = []
-    for row in chosen.values():
-        same = pc.and_(
-            pc.equal(labels.column("page_id"), row["page_id"]),
-            pc.equal(labels.column("sentence_index"), row["sentence_index"]),
-        )
-        for text in labels.filter(same).column("text").to_pylist()[:1]:
-            span = Span(start=row["start"], end=row["end"], type=row["type"])
-            found.append(Sentence(text=text, entities=(span,)))
-    return tuple(found)
+    return list(chosen.values())
+
+
+def _examples(rows: list[dict[str, Any]], texts: Mapping[tuple[int, int], str]) -> tuple[Sentence, ...]:
+    """Members in their sentences."""
+    return tuple(
+        Sentence(text=texts[key], entities=(Span(start=row["start"], end=row["end"], type=row["type"]),))
+        for row in rows
+        if (key := (row["page_id"], row["sentence_index"])) in texts
+    )
 
 
 def _frequent(counts: Mapping[str, int], most: int) -> tuple[Frequent, ...]:

@@ -11,6 +11,7 @@ import torch
 
 from cofee_dist.config import Config, ScratchEncoder
 from cofee_dist.model.span_extractor import SpanExtractor
+from cofee_dist.train.best import write_digest
 
 _MAX_ALPHABET = 1000
 _SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
@@ -41,6 +42,7 @@ def make_base_model(config: Config, texts: Iterable[str], folder: Path) -> dict[
         nested=config.evaluation.nested,
     )
     model.save_pretrained(folder)
+    write_digest(folder)
     return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
 
 

@@ -40,7 +40,7 @@ def save_model(engine: Engine, model: SpanExtractor, folder: Path) -> None:
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         model.save_pretrained(partial, state_dict=state)
-        line = f"{digest_of(partial / SAFE_WEIGHTS_NAME, sync=True)['sha256']}  {SAFE_WEIGHTS_NAME}\n"
+        line = _line(partial)
         if folder.exists():
             # Until the weights are swapped, the old ones are right as well.
             write_text(folder / _DIGEST, line + _digests(folder))
@@ -54,8 +54,13 @@ def save_model(engine: Engine, model: SpanExtractor, folder: Path) -> None:
     barrier()
 
 
+def write_digest(folder: Path) -> None:
+    """Put the SHA-256 of a saved model's weights beside them."""
+    write_text(folder / _DIGEST, _line(folder))
+
+
 def check_model(folder: Path) -> None:
-    """See that the weights that ``save_model`` wrote are as it wrote them; of others there is nothing to see.
+    """See that weights whose SHA-256 lies beside them are as they were written; of others there is nothing to see.
 
     Raises:
         UserError: They are missing or have changed.
@@ -69,6 +74,10 @@ def check_model(folder: Path) -> None:
                 where=path,
                 fix="remove the folder of the stage that made it, and run the same command again",
             )
+
+
+def _line(folder: Path) -> str:
+    return f"{digest_of(folder / SAFE_WEIGHTS_NAME, sync=True)['sha256']}  {SAFE_WEIGHTS_NAME}\n"
 
 
 def _digests(folder: Path) -> str:

@@ -38,12 +38,15 @@ class Origin:
 
     @classmethod
     def of(cls, config: Config, stage: Stage, iteration: int, mlflow_run: str | None) -> Origin:
-        """What ``Engine.deciding`` leaves out (workers, device, micro-batches, …) may change on the way."""
+        """What ``Engine.deciding`` leaves out (workers, device, micro-batches, …) may change on the way.
+
+        But for the engine and its JSON: ZeRO stages write other files, which do not load into each other.
+        """
         path = config.engine.deepspeed_config
-        evaluation = {"threshold", "nested", "held_out_share", "max_validation_sentences"}
+        evaluation = {"threshold", "nested", "held_out_share", "max_held_out_sentences", "max_validation_sentences"}
         decides = {
             "stage": stage.model_dump(mode="json"),
-            "engine": config.engine.deciding(),
+            "engine": [config.engine.name, config.engine.deciding()],
             "deepspeed": file_digest(path) if path is not None else None,
             "questions": [*config.questions.items(), config.task.entity_question],
             "max_length_tokens": config.encoder.max_length_tokens,
@@ -59,7 +62,7 @@ class Checkpoints:
 
     ``state.json`` has what was saved (the place in the data; the policy's state, its label set among it), the
     ``Origin``, the world size, software versions and the digest of every file. There is no other state: the learning
-    rate is a function of the global step, dropout one of (seed, stage, step, micro-batch).
+    rate is a function of the place, dropout one of (seed, stage, step, micro-batch).
 
     A kill at any time leaves the last complete checkpoint as it is. Leave the ``with`` block for the last one to be
     complete; after an error it is given a moment.

@@ -19,7 +19,7 @@ from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.config import Stage
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
-from cofee_dist.ranks import barrier
+from cofee_dist.ranks import barrier, from_first
 from cofee_dist.train.encoder_options import set_up_encoder
 from cofee_dist.train.engine import autocast, device_of, parameter_groups
 from cofee_dist.train.shard import Shard
@@ -35,6 +35,7 @@ _OURS = (
     "gradient_clipping",
     "optimizer",
     "scheduler",
+    "amp",
     "fp16",
     "bf16",
     "torch_autocast",
@@ -131,7 +132,7 @@ class DeepSpeedEngine:
         from cofee_dist.train.deepspeed_files import to_universal, weights_only
 
         tag = _SHARDS
-        converts = len(list((folder / tag).glob("*_optim_states.pt"))) not in (0, self.world_size)
+        converts = from_first(len(list((folder / tag).glob("*_optim_states.pt")))) not in (0, self.world_size)
         decays = [group["weight_decay"] for group in self._engine.optimizer.param_groups]
         with weights_only():
             if converts:
@@ -216,13 +217,21 @@ def _settings(config: EngineConfig, stage: Stage) -> dict[str, Any]:
                 where=path,
                 fix="remove them: batch sizes, clipping, precision and optimizer come from the run's config",
             )
-        settings.setdefault("zero_optimization", {"stage": 0})
-        if settings["zero_optimization"].get("offload_optimizer", {}).get("device") == "nvme":
+        if "activation_checkpointing" in settings:
+            # It sets up DeepSpeed's own function, which no encoder of transformers calls.
             raise UserError(
-                "checkpoints cannot hold an optimizer that is offloaded to NVMe",
+                "activation_checkpointing in the DeepSpeed config would do nothing",
                 where=path,
-                fix="offload it to the host: set offload_optimizer.device to cpu",
+                fix="remove it, and set engine.activation_checkpointing in the run's config",
             )
+        settings["zero_optimization"] = settings.get("zero_optimization") or {"stage": 0}
+        for name, what in (("offload_optimizer", "an optimizer"), ("offload_param", "weights")):
+            if (settings["zero_optimization"].get(name) or {}).get("device") == "nvme":
+                raise UserError(
+                    f"checkpoints cannot hold {what} offloaded to NVMe",
+                    where=path,
+                    fix=f"offload to the host: set {name}.device to cpu",
+                )
     if config.compile and settings["zero_optimization"].get("stage") == 3:
         # Its hooks in every layer make torch compile again and again, until it gives up.
         raise UserError(

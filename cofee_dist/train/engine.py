@@ -87,9 +87,10 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 
 def learning_rate_at(step: int, total_steps: int, stage: Stage) -> float:
-    """Linear warm-up over ``warmup_share`` of the steps, then ``schedule``. A function of the step alone.
+    """Linear warm-up over ``warmup_share`` of the steps, then ``schedule``. A function of the place alone.
 
-    With x the share of the other steps that is done: linear 1 - x, cosine (1 + cos(pi x)) / 2, constant 1.
+    With x the share of the other steps that is done: linear 1 - x, cosine (1 + cos(pi x)) / 2, constant 1. Where
+    epochs differ in length, ``total_steps`` and ``step`` count as if all were like the one at hand.
     """
     warmup = max(1, round(stage.warmup_share * total_steps))
     if step < warmup:

@@ -130,7 +130,8 @@ class TrainingLoop:
         while position.step < len(plan):
             step = plan.step(position.step)
             dropout = partial(_seed_dropout, self.seed, policy.name, position.global_step)
-            rate = learning_rate_at(position.global_step, len(plan) * epochs, self.stage)
+            # Not the global step: epochs may differ in length (sampled negatives, labels picked anew).
+            rate = learning_rate_at(position.epoch * len(plan) + position.step, len(plan) * epochs, self.stage)
             number = position.global_step + 1
             norm = train_step(policy, dataset, lengths, step, engine, parts, rate, meter, number, dropout)
             self.starting.finish("first_step")

@@ -56,8 +56,10 @@ class StageData:
             for table in read_sentences(self._job.data):
                 yield esi_labels(table, stage.min_anchors)
 
+        total = sum(pq.read_metadata(file).num_rows for file in self._job.data.glob("*.parquet"))
+        share = config.evaluation.held_out_of(min(total, stage.max_sentences or total))
         for table in sampled(labelled, stage.max_sentences, config.seed):
-            rows = held_out_rows(table, config.evaluation.held_out_share, config.seed)
+            rows = held_out_rows(table, share, config.seed)
             yield table.filter(pa.array(rows == held_out))
 
     def _held_out(self) -> list[LabelledSentence]:
@@ -89,7 +91,7 @@ class StageData:
 
     def _gold(self) -> list[LabelledSentence]:
         config = self._job.config
-        return read_labelled(self._job.validation, config.task.types)[: config.evaluation.max_validation_sentences]
+        return read_labelled(self._job.validation, config.task.types, config.evaluation.max_validation_sentences)
 
 
 def sampled_labels(ledger: Path, iteration: int, max_sentences: int | None, seed: int) -> Iterator[pa.Table]:

@@ -24,7 +24,7 @@ from cofee_dist.mining.variances import cluster_variances
 from cofee_dist.mining.whitening import fit_whitening
 from cofee_dist.model.losses import cluster_loss, cluster_weights, entity_embeddings, total_loss
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
-from cofee_dist.ranks import barrier, gather_rows
+from cofee_dist.ranks import barrier, from_first, gather_rows
 from cofee_dist.train.best import save_model
 from cofee_dist.train.engine import Engine
 from cofee_dist.train.examples import Examples
@@ -88,7 +88,7 @@ class FetPolicy:
         if epoch == 0 and self._state.best_f1 < 0:
             self._keep_if_best(self._validation().f1, -1)
         path = self._clusters_path(epoch)
-        if not path.exists():
+        if not from_first(path.exists()):
             self._cluster(epoch, path)
         with np.load(path) as saved:
             self._weights_k = torch.from_numpy(saved["weights_k"]).to(self._engine.device)

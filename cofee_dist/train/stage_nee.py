@@ -15,7 +15,14 @@ from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Nee
 from cofee_dist.labels.blocks import IterationBlocks
 from cofee_dist.labels.changes import count_labels
-from cofee_dist.labels.ledger import from_sentences, iteration_files, read_blocks, read_labels, to_sentences
+from cofee_dist.labels.ledger import (
+    from_sentences,
+    iteration_files,
+    iteration_made_by,
+    read_blocks,
+    read_labels,
+    to_sentences,
+)
 from cofee_dist.labels.picking import pick
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
 from cofee_dist.ranks import barrier, from_first
@@ -69,7 +76,11 @@ class NeePolicy:
     def dataset(self, epoch: int) -> SpanDataset:
         """See StagePolicy."""
         iteration = self._state.iteration
-        return self._examples.labelled(f"iteration={iteration}", partial(read_blocks, self._ledger, iteration))
+        # A resumed run may have re-labelled with weights that differ in their last bits: other labels, same number.
+        made_by = from_first(iteration_made_by(self._ledger, iteration) or "given")
+        return self._examples.labelled(
+            f"iteration={iteration}.{made_by}", partial(read_blocks, self._ledger, iteration)
+        )
 
     def loss(self, output: SpanOutput, batch: Batch, totals: StepTotals) -> dict[str, Tensor]:
         """See StagePolicy."""
@@ -111,19 +122,21 @@ class NeePolicy:
         with engine.evaluation() as model:
             made_by = from_first(weights_digest(model))
             blocks = IterationBlocks(self._ledger, self._state.iteration, made_by)
-            if engine.rank == 0 and not blocks.is_complete:
+            # Rank 0's view: a network's file system need not show all ranks the same.
+            complete = from_first(blocks.is_complete)
+            if engine.rank == 0 and not complete:
                 blocks.begin()
             barrier()
             begin = 0
             for block, file in enumerate(iteration_files(self._ledger, 0)):
                 end = begin + pq.read_metadata(file).num_rows
-                if block % engine.world_size == engine.rank and not blocks.is_complete and block not in blocks:
+                if block % engine.world_size == engine.rank and not complete and block not in blocks:
                     predicted = self._extraction(model, tokens.rows(begin, end), threshold)
                     weak = to_sentences(read_labels(file))
                     blocks.write(block, from_sentences(pick(weak, predicted, self._stage.picking)))
                 begin = end
         barrier()
-        if engine.rank == 0 and not blocks.is_complete:
+        if engine.rank == 0 and not complete:
             blocks.finish()
         barrier()
         return count_labels(self._ledger, self._state.iteration)[1].total()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cofee_dist.batches.tokens import TokenTable, make_prompt, tokenize
-from cofee_dist.evaluate.scorer import Score, score
+from cofee_dist.evaluate.scorer import Score, score, together
 from cofee_dist.labels.blocks import block_rows
 from cofee_dist.model.predict import extract_spans
 from cofee_dist.model.span_extractor import SpanExtractor
@@ -35,7 +35,7 @@ class Extraction:
 class Validation:
     """Validation sentences with their labels, by people or held out of the weak ones; shared by all ranks.
 
-    Blocks are the same at any number of ranks, so that batches are, and with them the score.
+    Blocks are the same at any number of ranks, so that batches are, and with them the score. A rank keeps its own.
     """
 
     def __init__(
@@ -48,17 +48,16 @@ class Validation:
         nested: bool,
     ) -> None:
         self._engine, self._extraction, self._threshold, self._nested = engine, extraction, threshold, nested
-        self._gold = [sentence.entities for sentence in sentences]
-        tokens = tokenize(tokenizer, [sentence.text for sentence in sentences])
-        rows = block_rows(len(tokens))
-        self._blocks = [tokens.rows(at, min(at + rows, len(tokens))) for at in range(0, len(tokens), rows)]
+        rows = block_rows(len(sentences))
+        begins = range(0, len(sentences), rows)[engine.rank :: engine.world_size]
+        blocks = [sentences[at : at + rows] for at in begins]
+        self._gold = [sentence.entities for block in blocks for sentence in block]
+        self._blocks = [tokenize(tokenizer, [sentence.text for sentence in block]) for block in blocks]
 
     def __call__(self) -> Score:
         """Precision, recall and F1 of the model as it is now; every rank calls it."""
         rank, world = self._engine.rank, self._engine.world_size
         with self._engine.evaluation() as model:
-            share = [
-                self._extraction(model, block, self._threshold, self._nested) for block in self._blocks[rank::world]
-            ]
-        found = gather_shares(share, len(self._blocks), rank, world)
-        return score(self._gold, [entities for block in found for entities in block])
+            found = [self._extraction(model, block, self._threshold, self._nested) for block in self._blocks]
+        own = score(self._gold, [entities for block in found for entities in block])
+        return together(gather_shares([own], world, rank, world))

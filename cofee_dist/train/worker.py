@@ -56,7 +56,7 @@ class StageJob:
 
 def run_stage(job: StageJob, starting: StartUp | None = None) -> dict[str, Any]:
     """Train a stage as one rank; returns what the manifest tells, the same on every rank."""
-    with out_of_memory_told(job.config, job.name):
+    with out_of_memory_told(job.config, job.name, job.settings):
         return _run_stage(job, starting or StartUp(job.launched))
 
 

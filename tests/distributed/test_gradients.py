@@ -19,7 +19,8 @@ from tests.training import made_up
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTIONS = {"PER": "Find persons", "LOC": "Find places"}
-STAGE = Nee(epochs=1, learning_rate=1e-2)
+#: Of the steps below some are clipped and some are not: Adam alone would not see gradients of another scale.
+STAGE = Nee(epochs=1, learning_rate=1e-2, max_gradient_norm=3.0)
 #: Tokens of a micro-batch with which the steps below are cut in four.
 FOUR = 4
 
@@ -42,16 +43,21 @@ class Policy:
         return {"loss": mrc + clustering}
 
 
+#: The gradient norm of each step beside the weights that they leave.
+NORMS = "gradient norms"
+
+
 def steps(engine: Any, parts: int, size: int = 20) -> dict[str, torch.Tensor]:
-    """Three updates of ``size`` examples each, cut into micro-batches."""
+    """Three updates of ``size`` examples each, cut into micro-batches; the weights, and the norms."""
     from cofee_dist.train.loop import train_step
 
     data = build_dataset(wordpiece_tokenizer(), made_up(40), QUESTIONS, 64)
     engine.module.train()
+    norms = []
     for at in range(3):
         step = np.arange(at * 20, at * 20 + size)
-        train_step(Policy(), data, data.input_lengths, step, engine, parts, 1e-2)
-    return engine.full_state()
+        norms.append(train_step(Policy(), data, data.input_lengths, step, engine, parts, 1e-2))
+    return engine.full_state() | {NORMS: torch.tensor(norms)}
 
 
 def micro_batches(ranks: int, parts: int) -> list[int]:
@@ -91,6 +97,7 @@ def one_batch() -> dict[str, torch.Tensor]:
 
 def assert_same(state: dict[str, torch.Tensor], oracle: dict[str, torch.Tensor]) -> None:
     assert state.keys() == oracle.keys()
+    torch.testing.assert_close(state[NORMS], oracle[NORMS], rtol=1e-4, atol=0)
     for name, value in oracle.items():
         torch.testing.assert_close(
             state[name], value, rtol=1e-4, atol=2e-5, msg=lambda text, name=name: f"{name}: {text}"
@@ -100,6 +107,12 @@ def assert_same(state: dict[str, torch.Tensor], oracle: dict[str, torch.Tensor])
 def test_updates_move_the_weights(one_batch):
     before = tiny_model(dropout=0.0).state_dict()
     assert all(not torch.equal(one_batch[name], before[name]) for name in before if "head" in name)
+
+
+def test_some_steps_are_clipped(one_batch):
+    clipped = one_batch[NORMS] > STAGE.max_gradient_norm
+    assert clipped.any()
+    assert not clipped.all()
 
 
 def test_four_micro_batches_equal_one(one_batch):

@@ -26,23 +26,25 @@ from tests.training import made_up
 
 #: Relative to the plain engine's loss in the same precision, over six steps.
 TOLERANCE = {"fp32": 1e-5, "bf16": 5e-3}
+NORM_TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2}
 CASES = ["zero0", "zero1", "zero2", "zero3", "zero1 bf16", "zero3 bf16"]
 RANKS = (1, 2)
 
 
-def steps(engine: Any, numbers: range) -> list[float]:
-    """The updates of these numbers, 16 examples each; returns their losses."""
+def steps(engine: Any, numbers: range) -> list[tuple[float, float]]:
+    """The updates of these numbers, 16 examples each; returns the loss and the gradient norm of each."""
     from cofee_dist.train.loop import train_step
     from cofee_dist.train.meter import Meter
 
     data = build_dataset(wordpiece_tokenizer(), made_up(60), QUESTIONS, 64)
     engine.module.train()
-    losses = []
+    found = []
     for number in numbers:
         step, meter = np.arange(number * 16, number * 16 + 16), Meter()
-        train_step(Policy(), data, data.input_lengths, step, engine, FOUR, 1e-2, meter)
-        losses.append(meter.metrics()["loss"])
-    return losses
+        norm = train_step(Policy(), data, data.input_lengths, step, engine, FOUR, 1e-2, meter)
+        assert norm is not None
+        found.append((meter.metrics()["loss"], norm))
+    return found
 
 
 def engine_of(case: str, seed: int) -> Any:
@@ -56,10 +58,15 @@ def engine_of(case: str, seed: int) -> Any:
     return DeepSpeedEngine(tiny_model(dropout=0.0, seed=seed), config, STAGE)
 
 
-def keep(engine: Any, losses: list[float], path: Path) -> None:
+def keep(engine: Any, told: list[tuple[float, float]], path: Path) -> None:
     state = engine.full_state()
     if engine.rank == 0:
-        torch.save({"losses": losses, "state": state}, path)
+        torch.save(kept(told, state), path)
+
+
+def kept(told: list[tuple[float, float]], state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """What of some steps is compared."""
+    return {"losses": [loss for loss, _ in told], "norms": [norm for _, norm in told], "state": state}
 
 
 def train(rank: int, folder: Path) -> None:
@@ -69,15 +76,15 @@ def train(rank: int, folder: Path) -> None:
     for case in CASES:
         engine = engine_of(case, seed=0)
         checkpoints = Checkpoints(folder / case, engine)
-        losses, gate = steps(engine, range(3)), threading.Event()
+        told, gate = steps(engine, range(3)), threading.Event()
         checkpoints._writer.submit(gate.wait)
         checkpoints.save(3, {"position": 3})
-        losses += steps(engine, range(3, 6))
+        told += steps(engine, range(3, 6))
         written = (folder / case / "step=3" / f"rank={rank}.json").exists()
         gate.set()
         assert not written
         checkpoints.wait()
-        keep(engine, losses, folder / f"{case}.pt")
+        keep(engine, told, folder / f"{case}.pt")
 
 
 def go_on(rank: int, folder: Path, after: int) -> None:
@@ -117,7 +124,7 @@ def oracle() -> Callable[[str], dict[str, Any]]:
     found = {}
     for precision in ("fp32", "bf16"):
         engine = TorchEngine(tiny_model(dropout=0.0), Engine(device="cpu", precision=precision), STAGE)
-        found[precision] = {"losses": steps(engine, range(6)), "state": engine.full_state()}
+        found[precision] = kept(steps(engine, range(6)), engine.full_state())
     return lambda case: found["bf16" if "bf16" in case else "fp32"]
 
 
@@ -127,8 +134,11 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def assert_near(found: dict[str, Any], expected: dict[str, Any], case: str) -> None:
-    tolerance = TOLERANCE["bf16" if "bf16" in case else "fp32"]
-    assert found["losses"] == pytest.approx(expected["losses"][-len(found["losses"]) :], rel=tolerance)
+    precision = "bf16" if "bf16" in case else "fp32"
+    tolerance = TOLERANCE[precision]
+    number = len(found["losses"])
+    assert found["losses"] == pytest.approx(expected["losses"][-number:], rel=tolerance)
+    assert found["norms"] == pytest.approx(expected["norms"][-number:], rel=NORM_TOLERANCE[precision])
     assert found["state"].keys() == expected["state"].keys()
     if "bf16" in case:
         return
@@ -144,6 +154,10 @@ def test_the_oracle_learns(oracle: Any) -> None:
     losses = oracle("zero0")["losses"]
     assert losses[-1] < 0.8 * losses[0]
     assert oracle("zero1 bf16")["losses"] != losses
+    # Adam sees no overall scale of the gradients; clipping in some steps and not in others does.
+    clipped = [norm > STAGE.max_gradient_norm for norm in oracle("zero0")["norms"]]
+    assert any(clipped[:3])
+    assert not all(clipped)
 
 
 @pytest.mark.deepspeed
@@ -167,6 +181,7 @@ def test_a_checkpoint_goes_on_with_any_number_of_processes(
     if before == after:
         whole = read(resumed / f"{before}" / f"{case}.pt")
         assert found["losses"] == whole["losses"][3:]
+        assert found["norms"] == pytest.approx(whole["norms"][3:], rel=1e-6)
         for name, value in whole["state"].items():
             # Nothing is lost; but a gradient's last bit need not be the same in another process (seen once, ZeRO-0).
             torch.testing.assert_close(found["state"][name], value, rtol=1e-6, atol=1e-8)

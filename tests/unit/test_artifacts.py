@@ -61,6 +61,21 @@ def test_what_a_killed_run_left_is_kept_for_the_same_stage_only(tmp_path):
     assert not (first.path / "checkpoint").exists()
 
 
+def test_another_way_begins_an_unfinished_stage_anew_and_leaves_a_finished_one(tmp_path):
+    def way(name):
+        return StageFolder(tmp_path / "stage", "stage", {"a": 1}, {"dump": "d1"}, {"engine": name})
+
+    way("torch").begin()
+    (tmp_path / "stage" / "checkpoint").write_text("x")
+    assert way("torch").begin() is True
+    assert way("deepspeed").begin() is False
+    assert not (tmp_path / "stage" / "checkpoint").exists()
+    made = way("deepspeed")
+    assert made.begin() is True
+    made.finish({"rows": 3})
+    assert way("torch").manifest.counts == {"rows": 3}
+
+
 def test_writing_replaces_whole_files(tmp_path):
     path = tmp_path / "a" / MANIFEST
     write_json(path, {"x": 1})

@@ -194,3 +194,12 @@ def test_twitter_is_counted_independently(shared_data):
         before = label
     assert strict == {"PER": 1816, "LOC": 1697, "ORG": 839, "OTHER": 720}
     assert strict + orphans == REAL[0][2]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.conll"])
+def test_of_a_long_file_no_more_is_read_than_is_asked_for(tmp_path, name):
+    good = {"a.jsonl": '{"text": "Ada", "entities": []}\n', "a.conll": "Ada O\n\n"}[name]
+    path = _write(tmp_path, good * 5 + "not a line of this format\n", name)
+    assert len(read_labelled(LabelledFile(path=path), TYPES, 3)) == 3
+    with pytest.raises(UserError):
+        read_labelled(LabelledFile(path=path), TYPES)

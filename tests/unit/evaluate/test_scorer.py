@@ -10,7 +10,7 @@ from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
 from cofee_dist.evaluate.readers import token_spans
-from cofee_dist.evaluate.scorer import score
+from cofee_dist.evaluate.scorer import score, together
 from cofee_dist.schemas import Entity
 
 LABELS = st.lists(st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B"]), min_size=1, max_size=10)
@@ -70,3 +70,10 @@ def test_where_a_picked_label_came_from_does_not_matter():
 def test_different_numbers_of_sentences_are_refused():
     with pytest.raises(ValueError, match="1 gold"):
         score([[]], [[], []])
+
+
+@given(st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=8), st.integers(1, 4))
+def test_the_parts_of_several_ranks_are_the_whole(pairs, ranks):
+    gold, predicted = ([_spans(labels) for labels in side] for side in zip(*pairs, strict=True))
+    parts = [score(gold[rank::ranks], predicted[rank::ranks]) for rank in range(ranks)]
+    assert together(parts) == score(gold, predicted)

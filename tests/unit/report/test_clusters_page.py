@@ -40,7 +40,9 @@ def entity_rows(clusters: int, each: int = 14) -> tuple[pa.Table, dict[tuple[int
 def evidence(clusters: int = 4, known: bool = True) -> ClusterEvidence:
     entities, texts = entity_rows(clusters)
     filled = np.append(np.ones(clusters - 1), 0)
-    mined = mined_clusters(entities, lambda *key: texts[key], 2.5 * filled, filled / filled.sum(), near=3, far=2)
+    mined = mined_clusters(
+        entities, lambda keys: {key: texts[key] for key in keys}, 2.5 * filled, filled / filled.sum(), near=3, far=2
+    )
     measured = {"silhouette": 0.123, "stability": 0.87, "purity": 45.6, "nmi": 0.34} if known else {}
     rows = [
         KEvidence(k=clusters, objective=1236.4, smallest=14, largest=42, empty=1, **measured),
@@ -112,7 +114,9 @@ def test_page_shows_the_numbers_and_each_cluster() -> None:
 
 def test_members_are_the_nearest_and_farthest_distinct_surfaces() -> None:
     entities, texts = entity_rows(4)
-    mined = mined_clusters(entities, lambda *key: texts[key], np.ones(4), np.ones(4) / 4, near=3, far=2)
+    mined = mined_clusters(
+        entities, lambda keys: {key: texts[key] for key in keys}, np.ones(4), np.ones(4) / 4, near=3, far=2
+    )
     assert [cluster.id for cluster in mined] == [0, 1, 2, 3]
     for cluster in mined[:3]:
         rows = [row for row in entities.to_pylist() if row["cluster"] == cluster.id]

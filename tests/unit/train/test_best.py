@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 import torch
 
-from cofee_dist.config import Engine
+from cofee_dist.config import Engine, ScratchEncoder
 from cofee_dist.errors import UserError
 from cofee_dist.model.span_extractor import SpanExtractor
+from cofee_dist.pipeline.models import load_model
 from cofee_dist.train import best
+from cofee_dist.train.base_model import make_base_model
 from cofee_dist.train.best import check_model, save_model
 from cofee_dist.train.engine import TorchEngine
 from tests.encoders import tiny_model
-from tests.training import STAGES, weights_of
+from tests.training import STAGES, tiny_config, weights_of
 from tests.unit.train.test_resume import KilledError, kill_at
 
 
@@ -101,3 +103,17 @@ def test_a_model_that_has_changed_is_told(tmp_path: Path) -> None:
 def test_a_model_from_elsewhere_is_not_judged(tmp_path: Path) -> None:
     tiny_model().save_pretrained(tmp_path)
     check_model(tmp_path)
+
+
+def test_the_base_model_is_checked_as_well_and_whoever_predicts_checks(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path)
+    scratch = config.encoder.model_copy(update={"name": None, "scratch": ScratchEncoder(hidden_size=16, layers=1)})
+    folder = tmp_path / "model"
+    make_base_model(config.model_copy(update={"encoder": scratch}), ["Ada lived in London ."], folder)
+    assert subprocess.run(["sha256sum", "-c", "model.safetensors.sha256"], cwd=folder, check=False).returncode == 0
+    load_model(folder)
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    with pytest.raises(UserError, match="not as they were saved"):
+        load_model(folder)

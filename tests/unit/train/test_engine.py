@@ -164,12 +164,37 @@ def test_fp16_without_a_gpu_is_the_users_mistake(tmp_path: Path) -> None:
             make_engine(model_of(), tiny_config(tmp_path, precision="fp16", name=name), STAGE)
 
 
-@pytest.mark.parametrize("key", ["bf16", "fp16", "optimizer", "gradient_clipping", "zero_force_ds_cpu_optimizer"])
+@pytest.mark.parametrize(
+    "key", ["amp", "bf16", "fp16", "optimizer", "gradient_clipping", "zero_force_ds_cpu_optimizer"]
+)
 def test_a_deepspeed_json_that_decides_what_the_run_decides_is_refused(tmp_path: Path, key: str) -> None:
     path = tmp_path / "zero.json"
     path.write_text(json.dumps({"zero_optimization": {"stage": 2}, key: {"enabled": True}}))
     with pytest.raises(UserError, match=f"the DeepSpeed config sets {key}"):
         _settings(Engine(name="deepspeed", deepspeed_config=str(path)), STAGE)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "told"),
+    [
+        ({"activation_checkpointing": {"partition_activations": True}}, "set engine.activation_checkpointing"),
+        ({"zero_optimization": {"stage": 3, "offload_param": {"device": "nvme"}}}, "weights offloaded to NVMe"),
+        ({"zero_optimization": {"stage": 2, "offload_optimizer": {"device": "nvme"}}}, "optimizer offloaded to NVMe"),
+    ],
+)
+def test_a_deepspeed_json_that_cannot_work_is_refused(tmp_path: Path, spoilt: dict[str, Any], told: str) -> None:
+    path = tmp_path / "zero.json"
+    path.write_text(json.dumps(spoilt))
+    with pytest.raises(UserError, match=told):
+        _settings(Engine(name="deepspeed", deepspeed_config=str(path)), STAGE)
+
+
+@pytest.mark.parametrize("zero", [{"stage": 2, "offload_optimizer": None, "offload_param": None}, None])
+def test_null_in_a_deepspeed_json_is_what_is_not_there(tmp_path: Path, zero: dict[str, Any] | None) -> None:
+    path = tmp_path / "zero.json"
+    path.write_text(json.dumps({"zero_optimization": zero}))
+    settings = _settings(Engine(name="deepspeed", deepspeed_config=str(path)), STAGE)
+    assert settings["zero_optimization"] == (zero or {"stage": 0})
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("cluster/deepspeed/*.json")), ids=lambda path: path.stem)
