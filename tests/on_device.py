@@ -110,14 +110,14 @@ def check_checkpoint(device: str, folder: Path) -> None:
     assert after != pytest.approx(before, rel=1e-2)
 
 
-def check_deepspeed(rank: int, device: str, zero: str, expected: list[float]) -> None:
+def check_deepspeed(rank: int, device: str, zero: str, packed: bool, expected: list[float]) -> None:
     """In a process of its own (``two_processes.run_on``): what DeepSpeed runs on is settled once."""
     if device == "cuda":
         os.environ.pop("DS_ACCELERATOR", None)
     from cofee_dist.train.deepspeed_engine import DeepSpeedEngine
 
     path = ROOT / f"cluster/deepspeed/zero{zero}.json"
-    config = Engine(name="deepspeed", device=device, deepspeed_config=str(path))
+    config = Engine(name="deepspeed", device=device, deepspeed_config=str(path), packed=packed)
     engine = DeepSpeedEngine(model_of(), config, STAGE)
     assert engine.device.type == device
     assert losses(engine) == pytest.approx(expected, rel=1e-3)

@@ -34,6 +34,11 @@ def test_attention_kernels_agree(plain: list[float]) -> None:
     check_training("cpu", plain, 1e-4, attention="eager")
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.05)])
+def test_packed_inputs_train_as_padded_ones(plain: list[float], precision: Any, tolerance: float) -> None:
+    check_training("cpu", plain, tolerance, precision=precision, packed=True)
+
+
 def test_a_batch_arrives_as_it_was() -> None:
     check_batch("cpu")
 
@@ -51,6 +56,6 @@ def test_embeddings_do_not_depend_on_the_batch(tmp_path: Path) -> None:
 
 
 @pytest.mark.deepspeed
-@pytest.mark.parametrize("zero", ["0", "3"])
-def test_deepspeed_trains_as_the_plain_engine_does(plain: list[float], zero: str) -> None:
-    run_on(1, check_deepspeed, "cpu", zero, plain)
+@pytest.mark.parametrize(("zero", "packed"), [("0", False), ("3", True)])
+def test_deepspeed_trains_as_the_plain_engine_does(plain: list[float], zero: str, packed: bool) -> None:
+    run_on(1, check_deepspeed, "cpu", zero, packed, plain)

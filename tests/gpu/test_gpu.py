@@ -45,6 +45,13 @@ def test_attention_kernels_agree(on_cpu: list[float], attention: Any) -> None:
     check_training("cuda", on_cpu, 0.05, precision="bf16", attention=attention)
 
 
+@pytest.mark.parametrize("attention", ["auto", "flash_attention_2"])
+def test_packed_inputs_train_as_padded_ones(on_cpu: list[float], attention: Any) -> None:
+    if attention == "flash_attention_2":
+        pytest.importorskip("flash_attn", reason="flash-attn is not installed")
+    check_training("cuda", on_cpu, 0.05, precision="bf16", attention=attention, packed=True)
+
+
 def test_a_batch_arrives_as_it_was() -> None:
     check_batch("cuda")
 
@@ -64,7 +71,7 @@ def test_embeddings_are_those_of_the_cpu(tmp_path: Path) -> None:
 @pytest.mark.deepspeed
 @pytest.mark.parametrize("zero", ["0", "1", "2", "3"])
 def test_deepspeed_trains_as_the_plain_engine_does(on_cpu: list[float], zero: str) -> None:
-    run_on(1, check_deepspeed, "cuda", zero, on_cpu)
+    run_on(1, check_deepspeed, "cuda", zero, False, on_cpu)
 
 
 def test_the_benchmark_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
