@@ -32,7 +32,7 @@ import transformers
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.training_input import fitting, make_model, sentences_of, shape_of
+from benchmarks.training_input import SHAPES, fitting, make_model, sentences_of, shape_of
 from benchmarks.training_systems import (
     BareLoop,
     Embedding,
@@ -66,7 +66,7 @@ def main() -> None:
     quiet_transformers()
     sentences = sentences_of(arguments.source, "esi", min_anchors=1, made_up=arguments.made_up)
     texts = [sentence.text for sentence in sentences]
-    model = make_model(None, "tiny" if arguments.tiny else "bert-base", texts, "esi", MAX_LENGTH)
+    model = make_model(None, "tiny" if arguments.tiny else arguments.shape, texts, "esi", MAX_LENGTH)
     dataset, _ = fitting(model, sentences, "esi", MAX_LENGTH)
     bench = Bench(model, dataset, arguments)
     found: dict[str, Any] = {
@@ -96,10 +96,12 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, nargs="?")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--shape", choices=tuple(SHAPES), default="bert-base")
     parser.add_argument("--tiny", action="store_true", help="a one-layer encoder and few points")
     parser.add_argument("--sizes", type=int, nargs="+", default=[2**power for power in range(12, 19)])
     parser.add_argument("--attention", nargs="+", choices=ATTENTIONS, default=list(ATTENTIONS))
     parser.add_argument("--compile", choices=("both", "on", "off"), default="both")
+    parser.add_argument("--packed", action="store_true", help="engine.packed, too, where it goes")
     parser.add_argument("--precision", choices=("bf16", "fp16", "fp32"), default="bf16")
     parser.add_argument("--steps", type=int, default=20, help="of a run")
     parser.add_argument("--runs", type=int, default=3)
@@ -141,12 +143,13 @@ class Bench:
         self.device = device_of(EngineConfig(device=arguments.device))
 
     def training(self) -> Iterator[dict[str, Any]]:
-        """Every attention, with and without compilation, by the size of the batch."""
-        compiled = {"both": (False, True), "on": (True,), "off": (False,)}[self.arguments.compile]
+        """Every attention, with and without compilation, or packed, by the size of the batch."""
+        ways = {"both": [(False, False), (True, False)], "on": [(True, False)], "off": [(False, False)]}
         for attention in self.arguments.attention:
-            for compile_it in compiled:
-                case = {"attention": attention, "compile": compile_it, "precision": self.arguments.precision}
-                yield from self._sizes(case, self.arguments.sizes)
+            packed = [(False, True)] if self.arguments.packed and attention != "eager" else []
+            for compile_it, pack in ways[self.arguments.compile] + packed:
+                case = {"attention": attention, "compile": compile_it, "packed": pack}
+                yield from self._sizes({**case, "precision": self.arguments.precision}, self.arguments.sizes)
 
     def precisions(self) -> Iterator[dict[str, Any]]:
         """The precisions, at one size and with the attention that transformers takes by itself."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertConfig
+from transformers import BertConfig, ModernBertConfig
+from transformers.configuration_utils import PreTrainedConfig
 
 from cofee_dist.batches.dataset import SpanDataset, build_dataset
 from cofee_dist.config import Config, ScratchEncoder
@@ -24,8 +25,13 @@ from cofee_dist.schemas import ENTITY, Entity, LabelledSentence
 from cofee_dist.train.base_model import train_wordpiece
 from cofee_dist.train.stage_data import read_sentences
 
-#: Layers, width, heads.
-SHAPES = {"minilm": (6, 384, 12), "bert-base": (12, 768, 12), "tiny": (1, 32, 2)}
+#: Layers, width, heads, width of the feed-forward layers.
+SHAPES = {
+    "minilm": (6, 384, 12, 1536),
+    "bert-base": (12, 768, 12, 3072),
+    "modernbert-base": (22, 768, 12, 1152),
+    "tiny": (1, 32, 2, 128),
+}
 #: The paper's English questions; under the first one lie the entities of whatever type.
 QUESTIONS = {
     "esi": {ENTITY: "Find Entities"},
@@ -105,25 +111,32 @@ def _of_dump(dump: Path) -> list[LabelledSentence]:
 def make_model(encoder: Path | None, shape: str, texts: list[str], stage: str, max_length_tokens: int) -> SpanExtractor:
     """A span model with new heads, on an encoder's weights or on random ones of a shape.
 
-    The random one's WordPiece vocabulary is learnt from the texts; its embeddings have the rows of BERT's.
+    The random one's WordPiece vocabulary is learnt from the texts; its embeddings have the rows of the original's.
     """
     torch.manual_seed(0)
     questions = QUESTIONS[stage]
     if encoder is not None:
         return SpanExtractor.from_encoder(encoder, questions, "Find Entities", max_length_tokens)
-    layers, width, heads = SHAPES[shape]
     tokenizer: Any = train_wordpiece(
         [*texts, *questions.values()], ScratchEncoder(vocabulary_size=_VOCABULARY, lowercase=True)
     )
-    config = BertConfig(
-        vocab_size=30_522 if shape != "tiny" else len(tokenizer),
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-        max_position_embeddings=max(512, max_length_tokens),
-    )
+    config = _encoder_config(shape, tokenizer, max_length_tokens)
     return SpanExtractor.from_encoder(config, questions, "Find Entities", max_length_tokens, tokenizer=tokenizer)
+
+
+def _encoder_config(shape: str, tokenizer: Any, max_length_tokens: int) -> PreTrainedConfig:
+    layers, width, heads, inner = SHAPES[shape]
+    sizes = {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": inner,
+        "max_position_embeddings": max(512, max_length_tokens),
+    }
+    if shape == "modernbert-base":
+        special = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "cls", "sep")}
+        return ModernBertConfig(vocab_size=50_368, bos_token_id=None, eos_token_id=None, **special, **sizes)
+    return BertConfig(vocab_size=30_522 if shape != "tiny" else len(tokenizer), **sizes)
 
 
 def fitting(

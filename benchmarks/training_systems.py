@@ -30,7 +30,7 @@ from cofee_dist.mining.embeddings import embed_entities
 from cofee_dist.model.losses import span_loss, span_probabilities
 from cofee_dist.model.predict import extract_spans
 from cofee_dist.model.span_extractor import SpanExtractor, SpanOutput
-from cofee_dist.train.engine import TorchEngine, autocast, device_of, parameter_groups
+from cofee_dist.train.engine import Engine, TorchEngine, autocast, device_of, parameter_groups
 from cofee_dist.train.flops import ModelFlops, peak_flops
 from cofee_dist.train.loop import StepTotals, train_step
 from cofee_dist.train.meter import Meter
@@ -49,7 +49,10 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Work:
-    """A model, the examples of each optimizer step, and how the engine is to run them."""
+    """A model, the examples of each optimizer step, and how the engine is to run them.
+
+    Every system copies the model, so its encoder is to be set up as the config says (``set_up_encoder``).
+    """
 
     model: SpanExtractor
     dataset: SpanDataset
@@ -103,11 +106,11 @@ def engine_of(work: Work) -> TorchEngine:
 
 
 class OurLoop:
-    """``train_step`` on the torch engine, with the meter and the checks that training has."""
+    """``train_step`` on an engine, torch's if none is given, with the meter and the checks that training has."""
 
-    def __init__(self, work: Work, engine: TorchEngine | None = None) -> None:
+    def __init__(self, work: Work, engine: Engine | None = None) -> None:
         self.work = work
-        self.engine = engine or engine_of(work)
+        self.engine: Engine = engine or engine_of(work)
 
     def run(self) -> Run:
         """All steps once."""
@@ -140,18 +143,31 @@ class BareLoop:
         return timed(self.work.device, self._run)
 
     def _run(self) -> int:
-        model, config = self.model, self.work.config
-        model.train()
+        config = self.work.config
+        self.model.train()
         for batches, examples in zip(self.steps, self.work.steps, strict=True):
             totals = StepTotals(int(self.work.dataset.sentence_lengths_of(examples).sum()), 0)
             for batch in batches:
                 with autocast(self.work.device, config):
-                    output = model(batch.input_ids_bt, batch.attention_mask_bt, batch.token_type_ids_bt)
-                mrc_loss(output, batch, totals).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), STAGE.max_gradient_norm)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
+                    output = self.forward(batch.input_ids_bt, batch.attention_mask_bt, batch.token_type_ids_bt)
+                self.backward(mrc_loss(output, batch, totals))
+            self.update()
         return self.work.tokens
+
+    def forward(self, *given: Tensor) -> SpanOutput:
+        """Of a micro-batch."""
+        output: SpanOutput = self.model(*given)
+        return output
+
+    def backward(self, loss: Tensor) -> None:
+        """Add its gradients."""
+        loss.backward()
+
+    def update(self) -> None:
+        """Clip, update, clear."""
+        nn.utils.clip_grad_norm_(self.model.parameters(), STAGE.max_gradient_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
 
 def same_batches(work: Work) -> list[list[Batch]]:

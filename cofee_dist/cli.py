@@ -225,6 +225,14 @@ def profile(
     overrides: Overrides = None,
     stage: Annotated[str, typer.Option(help="esi, nee or fet.")] = "nee",
     steps: Annotated[int, typer.Option(min=1, help="To measure for each size of micro-batch.")] = 5,
+    up_to: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="TOKENS",
+            help="Largest micro-batch to try; else a GPU's memory ends it, and on a CPU four times a worker's share.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
 ) -> None:
     """Measure a few training steps: where time goes, and which size of micro-batch fits and is fastest."""
@@ -236,7 +244,7 @@ def profile(
 
     loaded = load_config(config, overrides or [])
     with Console(stderr=True).status("measuring"):
-        found = run_profile(loaded, stage, steps)
+        found = run_profile(loaded, stage, steps, up_to)
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:

@@ -236,7 +236,8 @@ class Engine(Tree):
     and float32 copies in its optimizer. fp16 scales the loss, skips the steps in which gradients overflow, and needs a
     GPU. ``activation_checkpointing`` computes each layer twice and keeps only what goes into it. ``attention``:
     ``auto`` is sdpa where the encoder has it; flash_attention_2 wants a GPU, bf16 or fp16, and the package flash-attn.
-    ``compile`` hands the encoder to torch.compile, whose dropout draws other numbers.
+    ``compile`` hands the encoder to torch.compile; ``packed`` lays a micro-batch into one row, so that the encoder
+    computes no padding. Both draw other numbers for dropout; they do not go together.
 
     ``workers: 0`` is Ray Train's local mode: the same loop in this process, without a cluster. With ``min_workers`` the
     group is elastic: it starts or goes on with as few when the cluster has no more, and grows again up to ``workers``
@@ -258,6 +259,7 @@ class Engine(Tree):
     activation_checkpointing: bool = False
     attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
     compile: bool = False
+    packed: bool = False
     batch_tokens: Positive = 2048
     micro_batch_tokens: Positive = 2048
     checkpoint_every_steps: Positive = 200
@@ -281,8 +283,8 @@ class Engine(Tree):
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what a stage learns; a run may change the others on its way.
 
-        How a step is cut (``micro_batch_tokens``) and ``compile`` change which units drop out, and no more. Every
-        engine and ZeRO stage makes the same updates up to rounding; but fp16 is another thing under DeepSpeed.
+        How a step is cut (``micro_batch_tokens``), ``compile`` and ``packed`` change which units drop out, and no more.
+        Every engine and ZeRO stage makes the same updates up to rounding; but fp16 is another thing under DeepSpeed.
         """
         ways = {
             "workers",
@@ -294,6 +296,7 @@ class Engine(Tree):
             "activation_checkpointing",
             "attention",
             "compile",
+            "packed",
             "deepspeed_config",
         }
         if self.precision != "fp16":

@@ -97,7 +97,8 @@ def kmeans(
     index_n = np.arange(n) if index_n is None else index_n
     points = trained = Points.of(points_nd)
     random = np.random.default_rng(seed)
-    trained_n, numbers_t = index_n, total
+    trained_n: Integers = index_n
+    numbers_t: Integers | int = total
     if most_points is not None and max(most_points, clusters) < total:
         numbers_t = random.choice(total, max(most_points, clusters), replace=False)
         chosen = np.flatnonzero(np.isin(index_n, numbers_t))

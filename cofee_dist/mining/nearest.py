@@ -67,7 +67,7 @@ def load_faiss() -> Any:
 class _ByProduct:
     """The largest x.c - |c|^2 / 2 is that of the least |x - c|^2."""
 
-    threads = None
+    threads: int | None = None
 
     def __init__(self, near_kd: Floats) -> None:
         clusters, d = near_kd.shape

@@ -21,6 +21,7 @@ from transformers.configuration_utils import PreTrainedConfig
 
 from cofee_dist.errors import UserError
 from cofee_dist.model.encoder import max_positions, read_encoder, takes_token_types, without_pooler
+from cofee_dist.model.packed import encode_packed
 
 if TYPE_CHECKING:
     from cofee_dist.model.predict import Prediction
@@ -101,6 +102,8 @@ class SpanExtractor(PreTrainedModel):
         self.end_head = nn.Linear(width, 2)
         self.cluster_head = nn.Linear(width, config.clusters) if config.clusters else None
         self.tokenizer: Any = None
+        #: Whether the encoder computes no padding, which is the machine's choice and not saved (``model.packed``).
+        self.packed = False
         self._takes_token_types = takes_token_types(self.encoder)
         self.post_init()
 
@@ -181,12 +184,12 @@ class SpanExtractor(PreTrainedModel):
             token_type_ids_bt: 0 at the question, 1 at the sentence; not passed on to encoders without them.
 
         Returns:
-            Hidden states before dropout (Eq. 6 sums them) and the two heads' logits.
+            Hidden states before dropout (Eq. 6 sums them; zeros at padding if ``packed``) and the two heads' logits.
         """
         given = {"input_ids": input_ids_bt, "attention_mask": attention_mask_bt}
         if self._takes_token_types and token_type_ids_bt is not None:
             given["token_type_ids"] = token_type_ids_bt
-        hidden_btd = self.encoder(**given).last_hidden_state
+        hidden_btd = encode_packed(self.encoder, given) if self.packed else self.encoder(**given).last_hidden_state
         dropped_btd = self.dropout(hidden_btd)
         return SpanOutput(hidden_btd, self.start_head(dropped_btd), self.end_head(dropped_btd))
 

@@ -35,7 +35,7 @@ from cofee_dist.pipeline.run import CONFIG
 from cofee_dist.report.cluster_evidence import ClusterEvidence, KEvidence, MinedCluster
 from cofee_dist.report.cluster_members import mined_clusters
 from cofee_dist.report.clusters_page import CLUSTERS
-from cofee_dist.train.engine import autocast, device_of
+from cofee_dist.train.engine import autocast
 from cofee_dist.train.examples import Examples
 from cofee_dist.train.stage_data import EXAMPLES, sampled_labels
 from cofee_dist.train.stage_nee import LEDGER
@@ -126,7 +126,7 @@ def _compare(
     points_nd = embeddings_nd
     if fet.pca_dimensions is not None:
         points_nd = fit_whitening(embeddings_nd, fet.pca_dimensions).apply(embeddings_nd)
-    device = device_of(config.engine)
+    device = next(entities.model.parameters()).device
     found = weigh(points_nd, tried, seed, sample, fet.kmeans_iterations, fet.kmeans_points, device, tell)
     table = entities.table()
     kinds, notes = _kinds(entities, table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ STAGES = ("esi", "nee", "fet")
 #: Tokens of an input, taken low: so that there are sentences enough.
 _FEW_TOKENS = 30
 _MOST_SENTENCES = 20_000
+#: Of a worker's share of a step, where nothing is asked for: a GPU says when its memory ends, a host does not.
+_DOUBLES_ON_CPU = 2
 
 
 @dataclass(frozen=True)
@@ -39,25 +42,39 @@ class Profile:
 
     @property
     def fastest(self) -> Rung | None:
-        """The size with the most real tokens a second; None where none fits."""
-        fitting = [rung for rung in self.rungs if rung.fits]
-        return max(fitting, key=lambda rung: rung.metrics["tokens_per_second"], default=None)
+        """The size with the most real tokens a second, of those for which the config's steps are large enough."""
+        return _fastest(rung for rung in self.rungs if rung.micro_batch_tokens <= self.step_tokens)
+
+    @property
+    def fastest_of_all(self) -> Rung | None:
+        """The same, with larger steps too; None where no size fits."""
+        return _fastest(self.rungs)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
-        rungs = [
-            {"micro_batch_tokens": rung.micro_batch_tokens, "fits": rung.fits, **rung.metrics, "ms": rung.milliseconds}
-            for rung in self.rungs
-        ]
-        fastest = self.fastest
+        sizes = {"fastest": self.fastest, "fastest_of_all": self.fastest_of_all}
         return {
             **{key: value for key, value in self.__dict__.items() if key != "rungs"},
-            "fastest": None if fastest is None else fastest.micro_batch_tokens,
-            "rungs": rungs,
+            **{name: None if rung is None else rung.micro_batch_tokens for name, rung in sizes.items()},
+            "rungs": [
+                {
+                    "micro_batch_tokens": rung.micro_batch_tokens,
+                    "batch_tokens": rung.batch_tokens,
+                    "fits": rung.fits,
+                    **rung.metrics,
+                    "ms": rung.milliseconds,
+                }
+                for rung in self.rungs
+            ],
         }
 
 
-def profile(config: Config, stage: str, steps: int) -> Profile:
+def _fastest(rungs: Iterable[Rung]) -> Rung | None:
+    fitting = (rung for rung in rungs if rung.fits)
+    return max(fitting, key=lambda rung: rung.metrics["tokens_per_second"], default=None)
+
+
+def profile(config: Config, stage: str, steps: int, up_to: int | None = None) -> Profile:
     """Build the config's untrained model, and measure a few steps of a stage for a ladder of micro-batches.
 
     One process measures one worker's share of a step: where DeepSpeed's workers share memory, more fits than is told.
@@ -66,6 +83,8 @@ def profile(config: Config, stage: str, steps: int) -> Profile:
         config: of the run; its labels and sentences are taken if they are there. Nothing is written to its folder.
         stage: esi, nee or fet.
         steps: to measure for each size, after one that is not.
+        up_to: the largest size in tokens; if None, on a GPU until memory runs out, on a CPU four times a worker's
+            share of a step.
 
     Raises:
         UserError: There is no such stage, or the model cannot be built.
@@ -75,6 +94,7 @@ def profile(config: Config, stage: str, steps: int) -> Profile:
     import torch
 
     from cofee_dist.batches.dataset import build_dataset
+    from cofee_dist.train.engine import device_of
     from cofee_dist.train.profile import climb, ladder, step_tokens
     from cofee_dist.train.worker import make_engine
 
@@ -83,7 +103,10 @@ def profile(config: Config, stage: str, steps: int) -> Profile:
         torch.set_num_threads(config.engine.cpu_threads)
     questions = {ENTITY: config.task.entity_question} if stage == "esi" else config.questions
     tokens = step_tokens(config.engine)
-    size = min(_MOST_SENTENCES, 100 + (steps + 1) * tokens // (_FEW_TOKENS * len(questions)))
+    if up_to is None and device_of(config.engine).type == "cpu":
+        up_to = tokens << _DOUBLES_ON_CPU
+    most = _MOST_SENTENCES * _FEW_TOKENS if up_to is None else (steps + 1) * max(tokens, up_to)
+    size = min(_MOST_SENTENCES, 100 + most // (_FEW_TOKENS * len(questions)))
     sentences, source = sentences_of_run(config, stage, size), f"of {config.run_folder}"
     if not sentences:
         sentences, source = made_up_sentences(config, stage, size), "made up"
@@ -95,7 +118,7 @@ def profile(config: Config, stage: str, steps: int) -> Profile:
         dataset = dataset.with_clusters(_any_clusters(len(dataset.first), settings.clusters))
     engine = make_engine(model, config, settings)
     loss = _Loss(stage, model, settings, engine.device)
-    sizes = ladder(config.engine, config.encoder.max_length_tokens)
+    sizes = ladder(config.engine, config.encoder.max_length_tokens, up_to)
     return Profile(
         stage=stage,
         device=torch.cuda.get_device_name(engine.device) if engine.device.type == "cuda" else "cpu",
@@ -161,7 +184,8 @@ def profile_table(found: Profile) -> Group:
     for head in ("micro-batch", "tokens/s", "padding", *parts, *(("MFU", "GPU GB") if on_gpu else ("TFLOP/s",))):
         table.add_column(head, justify="right", no_wrap=True)
     for rung in found.rungs:
-        name = f"{rung.micro_batch_tokens}{' now' if rung.micro_batch_tokens == found.now else ''}"
+        now, beyond = rung.micro_batch_tokens == found.now, rung.micro_batch_tokens > found.step_tokens
+        name = f"{rung.micro_batch_tokens}{' now' if now else ''}{' *' if beyond else ''}"
         if not rung.fits:
             table.add_row(name, "no memory", style="red")
             continue
@@ -171,7 +195,7 @@ def profile_table(found: Profile) -> Group:
             f"{rung.metrics['padding_share']:.1%}",
             *(f"{rung.milliseconds[part]:.1f}" for part in parts),
             *_of_device(rung, on_gpu),
-            style="bold" if rung is found.fastest else None,
+            style="bold" if rung in (found.fastest, found.fastest_of_all) else None,
         )
     return Group(table, *(Text(line) for line in _advice(found)))
 
@@ -184,20 +208,27 @@ def _of_device(rung: Rung, on_gpu: bool) -> tuple[str, ...]:
 
 
 def _advice(found: Profile) -> list[str]:
-    fastest, lines = found.fastest, []
-    if fastest is None:
+    fastest, of_all, lines = found.fastest, found.fastest_of_all, []
+    if any(rung.micro_batch_tokens > found.step_tokens for rung in found.rungs):
+        lines.append(
+            f"* a worker has {found.step_tokens} tokens of a step: wants a larger engine.batch_tokens, which changes "
+            "what is learnt"
+        )
+    if fastest is None or of_all is None:
         lines.append(
             "no size fits: lower encoder.max_length_tokens or engine.batch_tokens, or set engine.precision to bf16"
         )
-    else:
-        size = fastest.micro_batch_tokens
-        lines.append(f"fastest that fits: --set engine.micro_batch_tokens={size} (now {found.now})")
-        slowest = max(fastest.milliseconds, key=lambda part: fastest.milliseconds[part])
-        share = fastest.milliseconds[slowest] / sum(fastest.milliseconds.values())
-        lines.append(f"there {share:.0%} of the time goes into: {slowest}")
-    if fastest is not None and fastest.micro_batch_tokens == found.step_tokens:
+        return lines
+    lines.append(f"fastest that fits: --set engine.micro_batch_tokens={fastest.micro_batch_tokens} (now {found.now})")
+    slowest = max(fastest.milliseconds, key=lambda part: fastest.milliseconds[part])
+    share = fastest.milliseconds[slowest] / sum(fastest.milliseconds.values())
+    lines.append(f"there {share:.0%} of the time goes into: {slowest}")
+    if of_all is not fastest:
+        times = of_all.metrics["tokens_per_second"] / fastest.metrics["tokens_per_second"]
         lines.append(
-            f"a worker has no more than {found.step_tokens} tokens of a step: larger micro-batches want a larger "
-            "engine.batch_tokens, which changes what is learnt"
+            f"{times:.2f} times as fast: --set engine.micro_batch_tokens={of_all.micro_batch_tokens} "
+            f"--set engine.batch_tokens={of_all.batch_tokens}"
         )
+    if found.rungs[-1].fits:
+        lines.append(f"memory did not run out; --up-to TOKENS tries more than {found.rungs[-1].micro_batch_tokens}")
     return lines

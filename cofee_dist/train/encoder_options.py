@@ -9,6 +9,7 @@ import torch
 
 from cofee_dist.config import Engine as EngineConfig
 from cofee_dist.errors import UserError
+from cofee_dist.model.packed import set_up_packing
 from cofee_dist.model.span_extractor import SpanExtractor
 
 
@@ -19,6 +20,7 @@ def set_up_encoder(module: SpanExtractor, config: EngineConfig, device: torch.de
         UserError: The encoder or this machine cannot.
     """
     _set_attention(module, config, device)
+    _pack(module, config)
     _checkpoint_activations(module, config)
     _compile(module, config)
 
@@ -27,7 +29,7 @@ def _set_attention(module: SpanExtractor, config: EngineConfig, device: torch.de
     """``auto`` leaves what transformers chose: sdpa where the encoder has it."""
     wanted, encoder = config.attention, module.encoder
     before = encoder.config._attn_implementation
-    if wanted in ("auto", before):
+    if wanted in ("auto", before) or (wanted == "sdpa" and module.packed):
         return
     where, fix = "engine.attention", "set engine.attention to auto"
     if wanted == "flash_attention_2" and (config.precision == "fp32" or device.type != "cuda"):
@@ -40,6 +42,20 @@ def _set_attention(module: SpanExtractor, config: EngineConfig, device: torch.de
         raise UserError(
             f"the encoder ({encoder.config.model_type}) computes its attention itself ({before})", where=where, fix=fix
         )
+
+
+def _pack(module: SpanExtractor, config: EngineConfig) -> None:
+    """Compute no padding in the encoder."""
+    if not config.packed:
+        return
+    where = "engine.packed"
+    if config.attention == "eager":
+        raise UserError("eager attention cannot be packed", where=where, fix="set engine.attention to auto")
+    if config.compile:
+        # A graph for every set of lengths.
+        raise UserError("torch.compile does not go with packed inputs", where=where, fix="set one of them to false")
+    set_up_packing(module.encoder)
+    module.packed = True
 
 
 def _checkpoint_activations(module: SpanExtractor, config: EngineConfig) -> None:

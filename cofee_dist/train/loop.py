@@ -199,7 +199,7 @@ def train_step(
         minimised.append(losses["loss"].detach())
         meter.add_losses(losses)
         if len(share):
-            meter.add_batch(batch, lengths[share])
+            meter.add_batch(batch, lengths[share], engine.module.packed)
     meter.steps += 1
     check = StepCheck(policy.name, number, learning_rate, engine, dataset, shares)
     with meter.part("update"):

@@ -55,10 +55,14 @@ class Meter:
         for name, value in losses.items():
             self.losses[name] = self.losses.get(name, torch.zeros((), device=value.device)) + value.detach()
 
-    def add_batch(self, batch: Batch, lengths_b: NDArray[np.int64]) -> None:
-        """Count a micro-batch; ``lengths_b`` are those of its inputs, question included and padding not."""
-        self.tokens += int(lengths_b.sum())
-        self.padded_tokens += batch.input_ids_bt.numel()
+    def add_batch(self, batch: Batch, lengths_b: NDArray[np.int64], packed: bool = False) -> None:
+        """Count a micro-batch; ``lengths_b`` are those of its inputs, question included and padding not.
+
+        ``packed``: the encoder computes no padding.
+        """
+        tokens = int(lengths_b.sum())
+        self.tokens += tokens
+        self.padded_tokens += tokens if packed else batch.input_ids_bt.numel()
         self.entities += batch.span_start_e.numel()
         if self.flops is not None:
             self.model_flops += self.flops(lengths_b)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,12 @@ _RUNGS = 5
 class Rung:
     """One size of micro-batch: ``metrics`` as training logs them, and milliseconds a step by part.
 
-    Both are empty where memory ran out.
+    Both are empty where memory ran out. ``batch_tokens``: the least that ``engine.batch_tokens`` must be for it, not
+    below the config's.
     """
 
     micro_batch_tokens: int
+    batch_tokens: int
     metrics: Metrics
     milliseconds: dict[str, float]
 
@@ -47,23 +49,36 @@ def step_tokens(config: EngineConfig) -> int:
     return max(1, config.batch_tokens // max(1, config.workers))
 
 
-def ladder(config: EngineConfig, max_length_tokens: int) -> list[int]:
-    """Sizes to try, ascending: a worker's share of a step, halves of it down to one input, and the config's own."""
+def ladder(config: EngineConfig, max_length_tokens: int, up_to: int | None) -> Iterator[int]:
+    """Sizes to try, ascending: halves of a worker's share of a step, down to one input; the config's own; its doubles.
+
+    The doubles end with ``up_to`` tokens; if that is None they do not end.
+    """
     most = step_tokens(config)
     halves = {most >> power for power in range(_RUNGS)}
     least = min(most, max_length_tokens)
-    return sorted({min(most, config.micro_batch_tokens), *(size for size in halves if size >= least)})
+    yield from sorted({min(most, config.micro_batch_tokens), *(size for size in halves if size >= least)})
+    while up_to is None or 2 * most <= up_to:
+        most *= 2
+        yield most
 
 
 def climb(
-    policy: StageLoss, dataset: SpanDataset, engine: Engine, config: EngineConfig, sizes: Sequence[int], steps: int
+    policy: StageLoss, dataset: SpanDataset, engine: Engine, config: EngineConfig, sizes: Iterable[int], steps: int
 ) -> Iterator[Rung]:
-    """Measure the sizes, ascending, until one is too large for the memory. Weights stay as they are."""
-    plan = plan_epoch(dataset.input_lengths, step_tokens(config), seed=0, epoch=0)
+    """Measure the sizes, ascending, until one is too large for the memory. Weights stay as they are.
+
+    A step is a worker's share of the config's ``batch_tokens``; for a size beyond that, one micro-batch.
+    """
+    lengths = dataset.input_lengths
     for size in sizes:
-        rung = _measure(policy, dataset, engine, config, plan, size, steps)
-        yield rung
-        if not rung.fits:
+        tokens = max(size, step_tokens(config))
+        # The same sentences again where there are too few for steps of this size.
+        times = 1 if size <= step_tokens(config) else -(-(steps + 1) * size // int(lengths.sum()))
+        plan = plan_epoch(lengths, tokens, seed=0, epoch=0, examples=np.tile(np.arange(len(dataset)), times))
+        metrics, milliseconds = _measure(policy, dataset, engine, config, plan, micro_batches(tokens, size, 1), steps)
+        yield Rung(size, max(config.batch_tokens, size * max(1, config.workers)), metrics, milliseconds)
+        if not metrics:
             return
 
 
@@ -73,14 +88,13 @@ def _measure(
     engine: Engine,
     config: EngineConfig,
     plan: EpochPlan,
-    micro_batch_tokens: int,
+    cut_into: int,
     steps: int,
-) -> Rung:
+) -> tuple[Metrics, dict[str, float]]:
     device, lengths = engine.device, dataset.input_lengths
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     meter = Meter(device, ModelFlops.of(engine.module), peak_flops(device, config.precision), waits=True)
-    cut_into = micro_batches(step_tokens(config), micro_batch_tokens, 1)
     # The longest inputs first, unmeasured: they take the most memory, and the first step is the slowest anyway.
     longest = int(np.argmax([lengths[plan.step(at)].max() for at in range(len(plan))]))
     order = [longest, *(at % len(plan) for at in range(steps))]
@@ -101,8 +115,8 @@ def _measure(
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        return Rung(micro_batch_tokens, {}, {})
+        return {}, {}
     seconds = time.perf_counter() - meter.began
     parts = {name: meter.seconds[name] for name in PARTS}
     parts["other"] = max(0.0, seconds - sum(parts.values()))
-    return Rung(micro_batch_tokens, meter.metrics(), {name: 1000 * took / steps for name, took in parts.items()})
+    return meter.metrics(), {name: 1000 * took / steps for name, took in parts.items()}

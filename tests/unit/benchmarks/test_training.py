@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import sys
@@ -15,7 +16,8 @@ import pytest
 import torch
 
 from benchmarks import gpu, training
-from benchmarks.training_input import fitting, make_model, sentences_of
+from benchmarks.training_input import SHAPES, fitting, make_model, sentences_of, shape_of
+from benchmarks.training_stages import BareDeepSpeed, OurLoopOnDeepSpeed, Picking
 from benchmarks.training_systems import (
     BareLoop,
     Embedding,
@@ -28,6 +30,11 @@ from benchmarks.training_systems import (
 )
 from cofee_dist.batches.order import plan_epoch
 from cofee_dist.config import Engine
+from cofee_dist.labels.ledger import read_blocks, to_sentences
+from cofee_dist.labels.picking import pick
+from cofee_dist.model.predict import extract_spans
+from cofee_dist.schemas import Entity, LabelledSentence
+from cofee_dist.train.stage_nee import LEDGER
 
 
 @pytest.fixture(scope="module")
@@ -100,28 +107,97 @@ def test_extraction_finds_about_as_many_starts_as_there_are_labels(work: Work) -
     assert starts == pytest.approx(len(work.dataset.first), rel=0.05)
 
 
-def test_the_benchmark_of_training_tells_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_all_systems_run_the_encoder_as_asked(work: Work, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate", reason="the Trainer wants accelerate (pip install '.[bench]')")
+    sentences = sentences_of(None, "nee", min_anchors=1, made_up=60)
+    config = work.config.model_copy(update={"attention": "eager"})
+    own = training.work_of(copy.deepcopy(work.model), work.dataset, config, 2)
+    assert len(own.steps) == 2
+    _, kept = fitting(work.model, sentences, "nee", 150)
+    found = training.systems(own, kept, tmp_path)
+    assert len(found) == 10
+    for name, system in found.items():
+        models = [value for value in vars(system).values() if isinstance(value, torch.nn.Module)]
+        owners = [getattr(system, "engine", None), getattr(getattr(system, "policy", None), "_engine", None)]
+        models += [engine.module for engine in owners if engine is not None]
+        assert models, name
+        for model in models:
+            assert getattr(model, "model", model).encoder.config._attn_implementation == "eager", name
+
+
+def spans_of(sentence: LabelledSentence) -> list[tuple[int, int, str]]:
+    return [(entity.start, entity.end, entity.type) for entity in sentence.entities]
+
+
+def test_the_stages_relabelling_writes_what_it_picks(work: Work, tmp_path: Path) -> None:
+    _, kept = fitting(work.model, sentences_of(None, "nee", min_anchors=1, made_up=60), "nee", 150)
+    extraction = Extraction(replace(work, steps=()))
+    picking = Picking(extraction, kept, tmp_path)
+    assert picking.run().tokens == extraction.bare.tokens
+    found = extract_spans(
+        work.model, work.dataset.tokens, extraction.prompts, "cpu", 600, threshold=extraction.threshold
+    )
+    predicted = [[Entity(start, end, kind, "model", score) for start, end, kind, score in row] for row in found]
+    written = [sentence for table in read_blocks(tmp_path / LEDGER, 1) for sentence in to_sentences(table)]
+    assert [one.text for one in written] == [one.text for one in kept]
+    for one, expected in zip(written, pick(kept, predicted, "union"), strict=True):
+        assert spans_of(one) == spans_of(expected)
+    assert sum(len(one.entities) for one in written) > sum(len(one.entities) for one in kept)
+
+
+def on_its_own(rank: int, text: Path, work: Work, folder: Path) -> None:
+    """In a process that DeepSpeed leaves with a process group."""
+    training.OUT = folder
+    options = ["--tiny", "--steps", "2", "--runs", "1", "--device", "cpu", "--batch-tokens", "200", "--packed"]
+    sys.argv = ["training", str(text), *options]
+    training.main()
+    ours, bare = OurLoopOnDeepSpeed(work), BareDeepSpeed(work, same_batches(work))
+    assert ours.run().tokens == bare.run().tokens == work.tokens
+    torch.save([ours.engine.full_state(), bare.model.state_dict()], folder / "states.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.deepspeed
+@pytest.mark.timeout(900)
+def test_the_benchmark_of_training_tells_all(work: Work, tmp_path: Path) -> None:
     pytest.importorskip("accelerate", reason="the Trainer wants accelerate (pip install '.[bench]')")
     text = tmp_path / "text.txt"
     text.write_text("Ada Lovelace lived in London .\nIn Paris Charles Babbage built engines .\n" * 30)
-    monkeypatch.setattr(training, "OUT", tmp_path)
-    options = ["--tiny", "--steps", "2", "--runs", "1", "--device", "cpu", "--batch-tokens", "200"]
-    monkeypatch.setattr(sys, "argv", ["training", str(text), *options])
-    training.main()
+    torch.multiprocessing.spawn(on_its_own, (text, work, tmp_path))
     found = json.loads((tmp_path / "training.json").read_text())
     assert found["input"]["sentences"] == 60
     assert all(math.isfinite(claim["value"]) for claim in found["goals"])
     assert {claim["met"] for claim in found["goals"]} <= {True, False, None}
     assert 0 <= found["padding"]["training, 1 rank"] < 0.2
+    # A bare loop on DeepSpeed makes our loop's updates, too.
+    ours, bare = torch.load(tmp_path / "states.pt", weights_only=True)
+    assert ours.keys() == bare.keys()
+    for name, value in ours.items():
+        torch.testing.assert_close(bare[name], value, rtol=1e-4, atol=1e-6)
+    assert not torch.equal(ours["start_head.weight"], work.model.state_dict()["start_head.weight"])
+
+
+@pytest.mark.parametrize(("shape", "kind"), [("tiny", "bert"), ("modernbert-base", "modernbert")])
+def test_shapes(shape: str, kind: str) -> None:
+    layers, width, *_ = SHAPES[shape]
+    model = make_model(None, shape, ["Ada lived in London ."] * 9, "esi", 150)
+    found = shape_of(model)
+    assert (found["model_type"], found["layers"], found["hidden_size"]) == (kind, layers, width)
+    if shape == "modernbert-base":
+        # The encoder's size as it is published.
+        assert found["parameters"] == pytest.approx(149e6, rel=0.01)
 
 
 def test_the_benchmark_of_a_gpu_runs_on_a_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(gpu, "OUT", tmp_path)
-    options = ["--device", "cpu", "--tiny", "--sizes", "300", "600", "--compile", "off"]
+    options = ["--device", "cpu", "--tiny", "--sizes", "300", "600", "--compile", "off", "--packed"]
     monkeypatch.setattr(sys, "argv", ["gpu", *options, "--steps", "2", "--runs", "1", "--made-up", "100"])
     gpu.main()
     found = json.loads((tmp_path / "gpu.json").read_text())
-    rows = {(row["attention"], row["batch_tokens"]): row for row in found["training"]}
+    packed = {(row["attention"], row["batch_tokens"]): row for row in found["training"] if row["packed"]}
+    rows = {(row["attention"], row["batch_tokens"]): row for row in found["training"] if not row["packed"]}
+    assert set(packed) == {("sdpa", 300), ("sdpa", 600), ("flash_attention_2", 300)}
+    assert all(row["tokens_per_second"] > 0 for (attention, _), row in packed.items() if attention == "sdpa")
     assert set(rows) == {("eager", 300), ("eager", 600), ("sdpa", 300), ("sdpa", 600), ("flash_attention_2", 300)}
     assert "wants a GPU" in rows["flash_attention_2", 300]["failed"]
     assert all(row["tokens_per_second"] > 0 for row in rows.values() if "failed" not in row)

@@ -13,7 +13,9 @@ import yaml
 from cofee_dist.config_file import load_config
 from cofee_dist.labels.ledger import write_iteration
 from cofee_dist.pipeline.profile_sentences import made_up_sentences, sentences_of_run
+from cofee_dist.pipeline.profiling import Profile, _advice
 from cofee_dist.schemas import ENTITY, SENTENCES
+from cofee_dist.train.profile import Rung
 from tests.training import made_up, write_sentences
 from tests.unit.test_cli import assert_told, cofee
 
@@ -48,10 +50,12 @@ def test_json_tells_every_size(config: Path, stage: str) -> None:
     found = json.loads(done.stdout)
     assert found["stage"] == stage
     assert found["sentences"].endswith("made up")
-    assert [rung["micro_batch_tokens"] for rung in found["rungs"]] == [50, 100, 150, 200, 400]
+    assert [rung["micro_batch_tokens"] for rung in found["rungs"]] == [50, 100, 150, 200, 400, 800, 1600]
+    assert [rung["batch_tokens"] for rung in found["rungs"]] == [400, 400, 400, 400, 400, 800, 1600]
     assert all(rung["fits"] for rung in found["rungs"])
     speeds = {rung["micro_batch_tokens"]: rung["tokens_per_second"] for rung in found["rungs"]}
-    assert found["fastest"] == max(speeds, key=lambda size: speeds[size])
+    assert found["fastest_of_all"] == max(speeds, key=lambda size: speeds[size])
+    assert found["fastest"] == max((size for size in speeds if size <= 400), key=lambda size: speeds[size])
     losses = {"loss", "mrc_loss", "cluster_loss"} if stage == "fet" else {"loss"}
     for rung in found["rungs"]:
         assert {name for name in rung if "loss" in name} == losses
@@ -60,15 +64,43 @@ def test_json_tells_every_size(config: Path, stage: str) -> None:
 
 
 def test_the_table_names_the_setting(config: Path) -> None:
-    done = cofee("profile", "-c", str(config), "--steps", "1", "--set", "engine.micro_batch_tokens=100")
+    options = ["--steps", "1", "--up-to", "1000", "--set", "engine.micro_batch_tokens=100"]
+    done = cofee("profile", "-c", str(config), *options)
     assert done.returncode == 0, done.stderr
     assert "stage nee on cpu, fp32" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
     head = ["micro-batch", "tokens/s", "padding", "data", "forward", "backward", "update", "other", "TFLOP/s"]
     assert head in rows
-    assert [row[0] for row in rows if row and row[0].isdigit()] == ["50", "100", "200", "400"]
+    assert [row[0] for row in rows if row and row[0].isdigit()] == ["50", "100", "200", "400", "800"]
     assert [row[1] for row in rows if row[:1] == ["100"]] == ["now"]
+    assert [row[0] for row in rows if row[1:2] == ["*"]] == ["800"]
+    assert "* a worker has 400 tokens of a step" in done.stdout
     assert "fastest that fits: --set engine.micro_batch_tokens=" in done.stdout
+    assert "--up-to TOKENS tries more than 800" in done.stdout
+
+
+def rung(size: int, batch: int, speed: float | None) -> Rung:
+    metrics = {} if speed is None else {"tokens_per_second": speed}
+    return Rung(size, batch, metrics, {"forward": 2.0, "backward": 6.0})
+
+
+@pytest.mark.parametrize(
+    ("speeds", "told", "not_told"),
+    [
+        (
+            (50.0, 90.0, None),
+            ("micro_batch_tokens=100 (now", "75%", "1.80 times", "=200 --set engine.batch_tokens=800"),
+            "up-to",
+        ),
+        ((50.0, 40.0, 30.0), ("micro_batch_tokens=100 (now", "--up-to TOKENS tries more than 400"), "times as fast"),
+        ((None,), ("no size fits",), "fastest"),
+    ],
+)
+def test_the_advice(speeds: tuple[float | None, ...], told: tuple[str, ...], not_told: str) -> None:
+    rungs = [rung(size, 4 * size, speed) for size, speed in zip((100, 200, 400), speeds, strict=False)]
+    lines = "\n".join(_advice(Profile("nee", "cpu", "fp32", "", 100, 100, 1, tuple(rungs))))
+    assert all(part in lines for part in told)
+    assert not_told not in lines
 
 
 def test_a_stage_that_is_none(config: Path) -> None:

@@ -20,6 +20,7 @@ from cofee_dist.train.loop import train_step
 from cofee_dist.train.meter import Meter
 from tests.distributed.test_gradients import Policy
 from tests.families import FAMILIES, MAX_LENGTH, config_of, tokenizer_of
+from tests.on_device import shapes_seen
 from tests.training import made_up
 
 QUESTIONS = {"PER": "Find persons", "LOC": "Find places"}
@@ -37,15 +38,20 @@ def model_of(family: str = "bert", **config: Any) -> SpanExtractor:
 
 
 def losses(model: SpanExtractor, **engine: Any) -> list[float]:
-    """Of three steps, of other sizes each and cut into micro-batches."""
+    """Of three steps, each of another size and cut into three micro-batches."""
     one = TorchEngine(model, Engine(device="cpu", **engine), STAGE)
     model.train()
     data = build_dataset(model.tokenizer, made_up(30), QUESTIONS, MAX_LENGTH)
     found = []
-    for step in (np.arange(20), np.arange(20, 31), np.arange(31, 60)):
-        meter = Meter()
-        train_step(Policy(), data, data.input_lengths, step, one, 120, 1e-2, meter)
-        found.append(meter.metrics()["loss"])
+    with shapes_seen(model) as seen:
+        for step in (np.arange(20), np.arange(20, 31), np.arange(31, 60)):
+            meter = Meter()
+            train_step(Policy(), data, data.input_lengths, step, one, 3, 1e-2, meter)
+            found.append(meter.metrics()["loss"])
+    assert len(seen) == 9
+    for axis in zip(*seen, strict=True):
+        assert min(axis) > 1
+        assert len(set(axis)) > 1
     return found
 
 

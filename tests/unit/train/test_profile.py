@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -17,18 +18,53 @@ from tests.training import made_up
 
 
 @pytest.mark.parametrize(
-    ("batch", "micro", "workers", "sizes"),
+    ("batch", "micro", "workers", "up_to", "sizes"),
     [
-        (2048, 2048, 0, [256, 512, 1024, 2048]),
-        (2048, 300, 1, [256, 300, 512, 1024, 2048]),
-        (4096, 2048, 4, [256, 512, 1024]),
-        (100, 2048, 0, [100]),
-        (2048, 64, 0, [64, 256, 512, 1024, 2048]),
+        (2048, 2048, 0, 2048, [256, 512, 1024, 2048]),
+        (2048, 300, 1, 8191, [256, 300, 512, 1024, 2048, 4096]),
+        (4096, 2048, 4, 1, [256, 512, 1024]),
+        (100, 2048, 0, 400, [100, 200, 400]),
+        (2048, 64, 0, 4096, [64, 256, 512, 1024, 2048, 4096]),
     ],
 )
-def test_sizes(batch: int, micro: int, workers: int, sizes: list[int]) -> None:
+def test_sizes(batch: int, micro: int, workers: int, up_to: int, sizes: list[int]) -> None:
     config = Engine(name="deepspeed", batch_tokens=batch, micro_batch_tokens=micro, workers=workers)
-    assert ladder(config, 150) == sizes
+    assert list(ladder(config, 150, up_to)) == sizes
+    assert list(islice(ladder(config, 150, None), len(sizes) + 2))[: len(sizes)] == sizes
+    assert list(islice(ladder(config, 150, None), len(sizes) + 2))[-2:] == [2 * sizes[-1], 4 * sizes[-1]]
+
+
+def test_sizes_beyond_a_step_are_climbed_until_memory_runs_out() -> None:
+    """With full steps of one micro-batch, though all sentences have fewer tokens."""
+    data = build_dataset(wordpiece_tokenizer(), made_up(20), QUESTIONS, 64)
+    total = int(data.input_lengths.sum())
+    config = Engine(name="deepspeed", device="cpu", batch_tokens=600, micro_batch_tokens=300, workers=2)
+    engine = TorchEngine(tiny_model(dropout=0.0), Engine(device="cpu"), STAGE)
+    last = 300
+    while last < 3 * total:
+        last *= 2
+    seen: list[int] = []
+
+    def limited(module: Any, given: Any, output: Any) -> None:
+        seen.append(given[0].numel())
+        if given[0].numel() > last / 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    engine.module.register_forward_hook(limited)
+    rungs = []
+    for rung in climb(Policy(), data, engine, config, ladder(config, 64, None), steps=2):
+        rungs.append(rung)
+        if rung.fits:
+            # One micro-batch a step; each but the last of a plan is nearly full.
+            size = rung.micro_batch_tokens
+            assert size - 64 < max(seen) <= size or size < 300
+            assert len(seen) == 3 * max(1, 300 // size)
+        seen.clear()
+    beyond = [rung for rung in rungs if rung.micro_batch_tokens > 300]
+    assert beyond[-1].micro_batch_tokens == last
+    assert [rung.fits for rung in rungs] == [True] * (len(rungs) - 1) + [False]
+    assert [rung.batch_tokens for rung in beyond] == [2 * rung.micro_batch_tokens for rung in beyond]
+    assert {rung.batch_tokens for rung in rungs if rung not in beyond} == {600}
 
 
 def test_the_climb_measures_until_memory_runs_out() -> None:
