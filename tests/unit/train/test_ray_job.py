@@ -18,7 +18,7 @@ def job(config):
 
 
 def test_a_folder_that_ray_removes_is_refused():
-    with pytest.raises(UserError, match="'runs/x'.* copy of it that Ray removes") as caught:
+    with pytest.raises(UserError, match=r"'runs/x'.* copy of it that Ray removes") as caught:
         check_runs("runs/x", job(WITH_FOLDER))
     assert "absolute path on storage that every machine sees" in str(caught.value)
 
