@@ -208,5 +208,11 @@ def test_one_worker_and_two_find_the_same_clusters(one: Path, two: Path) -> None
 
 def test_one_worker_and_two_find_the_same_entities(one: Path, two: Path) -> None:
     left, right = (read_json(run / "evaluation" / "scores.json") for run in (one, two))
-    assert left == right
-    assert left["CoFEE-MRC"]["f1"] > 0
+    assert left.keys() == right.keys() == {"Matching", "CoFEE-MRC", "– FET"}
+    for system, score in left.items():
+        assert timeless(score) == timeless(right[system]), system
+        assert score["f1"] > 0
+
+
+def timeless(score: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in score.items() if key != "seconds"}
