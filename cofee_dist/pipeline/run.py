@@ -23,6 +23,7 @@ from cofee_dist.pipeline.training import base_stage, training_stage
 from cofee_dist.report.schema import Report
 from cofee_dist.report.write import write_report
 from cofee_dist.tracking import Tracker, flat, tracked_name
+from cofee_dist.train.ray_job import check_runs
 
 CONFIG = "config.yaml"
 _FULL_BYTES = 2**20
@@ -57,6 +58,7 @@ def build_corpus(config: Config, progress: RunProgress) -> None:
 @contextmanager
 def _running(config: Config, progress: RunProgress) -> Iterator[Runner]:
     """A run with its folder, its MLflow run and its bars; how it ends is tracked."""
+    check_runs(config.runs)
     quiet_transformers()
     _make_folder(config)
     tracker = Tracker(config)

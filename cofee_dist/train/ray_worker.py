@@ -28,6 +28,7 @@ from cofee_dist.train.worker_group import (
     group_size,
     resources_per_worker,
     takes_gpus,
+    waited_for,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 _MAX_FAILURES = 3
 _ERROR = "error.json"
+#: The stage before may have its places still.
+_GRACE_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 
 def fit(job: StageJob) -> dict[str, Any]:
@@ -113,12 +117,27 @@ def _scaling(engine: Engine) -> ScalingConfig:
     resources = resources_per_worker(engine, gpu)
     if "RAY_ADDRESS" not in os.environ and len(ray.nodes()) == 1:
         check_room(engine, resources, ray.cluster_resources())
+    else:
+        _tell_wait(engine, resources)
     # A dict, since type checkers know Ray Train's first version only, whose groups are not elastic.
     elastic: dict[str, Any] = {
         "num_workers": group_size(engine),
         "elastic_resize_monitor_interval_s": GROWTH_INTERVAL_SECONDS,
     }
     return ScalingConfig(**elastic, use_gpu=gpu, resources_per_worker=resources)
+
+
+def _tell_wait(engine: Engine, wanted: dict[str, float]) -> None:
+    """One line for the user if the group has to wait for its places."""
+    import ray
+
+    end = time.monotonic() + _GRACE_SECONDS
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    while told := waited_for(engine, wanted, nodes, ray.available_resources()):
+        if time.monotonic() > end:
+            _log.warning(told)
+            return
+        time.sleep(0.2)
 
 
 def _join_cluster() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cofee_dist.config import Engine
 from cofee_dist.errors import UserError
@@ -66,3 +66,25 @@ def check_room(engine: Engine, wanted: Mapping[str, float], machine: Mapping[str
                 where="engine.workers",
                 fix="lower engine.workers or engine.cpu_threads, or set RAY_ADDRESS to join a cluster",
             )
+
+
+def waited_for(
+    engine: Engine, wanted: Mapping[str, float], nodes: Iterable[Mapping[str, float]], free: Mapping[str, float]
+) -> str | None:
+    """What the least group waits for on a cluster: machines, or others' work to end; None if it has room.
+
+    Ray waits without end and without a word, since an autoscaler may bring machines. ``nodes`` are the resources of
+    each machine, ``free`` what is free of all of them.
+    """
+    least = engine.min_workers or engine.workers
+    room = _room(wanted, nodes)
+    if room >= least and _room(wanted, [free]) >= least:
+        return None
+    each = " and ".join(f"{amount:g} {name}" for name, amount in wanted.items())
+    why = f"the cluster has room for {room}" if room < least else "the cluster is in use"
+    return f"waiting for {least} workers with {each} each: {why}"
+
+
+def _room(wanted: Mapping[str, float], nodes: Iterable[Mapping[str, float]]) -> int:
+    """How many workers find a place; none is spread over two nodes."""
+    return sum(min(int(node.get(name, 0) // amount) for name, amount in wanted.items()) for node in nodes)

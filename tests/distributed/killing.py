@@ -16,8 +16,9 @@ from typing import Any
 class Kill:
     """Kill at the ``call``-th call of ``module.name`` on ``rank``, unless ``marker`` says that it was done before.
 
-    ``victim`` is a process id, killed with all that it started if ``tree``; 0 is the worker itself, and with ``tree``
-    its node, as where a machine is lost.
+    ``name`` may be a class's method. ``victim`` is a process id, killed with all that it started if ``tree``; 0 is the
+    worker itself, and with ``tree`` its node, as where a machine is lost. ``torn``: the call has written half of the
+    file that is its second argument, whose name goes into the marker.
     """
 
     module: str
@@ -27,6 +28,7 @@ class Kill:
     marker: Path
     victim: int = 0
     tree: bool = False
+    torn: bool = False
 
 
 class KillingJob:
@@ -44,8 +46,11 @@ class KillingJob:
 
 def _armed(job: Any, kill: Kill) -> Any:
     if int(os.environ.get("RANK", "-1")) in (-1, kill.rank):
-        module = importlib.import_module(kill.module)
-        setattr(module, kill.name, _dying(getattr(module, kill.name), kill))
+        owner: Any = importlib.import_module(kill.module)
+        *owners, name = kill.name.split(".")
+        for part in owners:
+            owner = getattr(owner, part)
+        setattr(owner, name, _dying(getattr(owner, name), kill))
     return job
 
 
@@ -57,6 +62,10 @@ def _dying(function: Any, kill: Kill) -> Any:
         calls += 1
         if calls == kill.call and int(os.environ["RANK"]) == kill.rank and not kill.marker.exists():
             kill.marker.touch()
+            if kill.torn:
+                function(*arguments, **named)
+                os.truncate(arguments[1], os.path.getsize(arguments[1]) // 2)
+                kill.marker.write_text(str(arguments[1]))
             if kill.tree:
                 kill_tree(kill.victim or os.getppid())
             os.kill(kill.victim or os.getpid(), signal.SIGKILL)

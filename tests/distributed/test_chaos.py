@@ -35,9 +35,10 @@ ENVIRONMENT = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DS_ACCELERATOR"
 #: When, the stage, the call, and on which rank.
 WORKERS = {
     "in a step": ("esi", f"{TRAIN}.loop", "train_step", 5, 1),
-    "while a checkpoint is written": ("nee", f"{TRAIN}.checkpoint", "write_json", 4, 0),
+    "before a checkpoint is complete": ("nee", f"{TRAIN}.checkpoint", "write_json", 4, 0),
     "in re-labelling": ("nee", f"{TRAIN}.stage_nee", "pick", 2, 1),
-    "in clustering": ("fet", f"{TRAIN}.stage_fet", "kmeans", 2, 0),
+    # The second iteration of the second clustering: the first one takes five.
+    "in clustering": ("fet", "cofee_dist.mining.members", "Members.move", 7, 0),
 }
 
 
@@ -115,6 +116,18 @@ def test_a_worker_is_killed(when: str, cluster: Any, expected: Any, tmp_path: Pa
     fit(KillingJob(job, Kill(*call, marker)))
     assert marker.exists()
     assert_the_same(job, expected(stage))
+
+
+def test_a_worker_is_killed_in_the_middle_of_a_file(cluster: Any, expected: Any, tmp_path: Path) -> None:
+    """Its second checkpoint has a torn shard and never gets complete; the first one is taken up."""
+    from cofee_dist.train.ray_worker import fit
+
+    job = job_of(tmp_path, "esi")
+    marker = tmp_path / "killed"
+    fit(KillingJob(job, Kill(f"{TRAIN}.shard", "torch.save", 2, 1, marker, torn=True)))
+    torn = Path(marker.read_text())
+    assert (torn.suffix, job.folder / "checkpoints" in torn.parents) == (".pt", True)
+    assert_the_same(job, expected("esi"))
 
 
 @pytest.mark.parametrize("all_of_it", [False, True], ids=["the driver", "the whole cluster"])

@@ -40,12 +40,10 @@ def cofee(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
-    """A tiny world and the config of a run on it."""
+def tiny_world(folder: Path) -> Path:
+    """A tiny world and the config of a run on it, ``run.yaml``."""
     from cofee_dist.world.generate import generate
 
-    folder = tmp_path_factory.mktemp("world")
     made = generate(folder / "world", seed=3, size="tiny")
     file = {"path": str(made.validation)}
     questions = {"PER": "find persons", "LOC": "find locations", "ORG": "find organizations"}
@@ -78,6 +76,11 @@ def world(tmp_path_factory) -> Path:
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(config))
     return folder
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    return tiny_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="module")

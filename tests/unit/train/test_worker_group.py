@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cofee_dist.config import Engine
 from cofee_dist.errors import UserError
-from cofee_dist.train.worker_group import check_room, group_size, resources_per_worker, takes_gpus
+from cofee_dist.train.worker_group import check_room, group_size, resources_per_worker, takes_gpus, waited_for
 
 
 def engine(**settings: object) -> Engine:
@@ -47,3 +49,21 @@ def test_more_than_a_machine_has_is_the_users_mistake():
         check_room(engine(workers=3), {"CPU": 2.0}, machine)
     with pytest.raises(UserError, match=r"1 workers with 1 GPU each do not fit this machine's 0"):
         check_room(engine(workers=1), {"CPU": 1.0, "GPU": 1.0}, machine)
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "free", "told"),
+    [
+        ({"workers": 2}, [{"CPU": 1.0}, {"CPU": 1.0}], {"CPU": 2.0}, None),
+        ({"workers": 3}, [{"CPU": 1.0}, {"CPU": 1.0}], {"CPU": 2.0}, "3 workers with 1 CPU each: .* room for 2"),
+        ({"workers": 9, "min_workers": 2}, [{"CPU": 2.0}], {"CPU": 2.0}, None),
+        ({"workers": 2, "cpu_threads": 2}, [{"CPU": 3.0}, {"CPU": 1.0}], {"CPU": 4.0}, "with 2 CPU each: .* for 1"),
+        ({"workers": 2}, [{"CPU": 2.0}], {"CPU": 1.0}, "2 workers with 1 CPU each: the cluster is in use"),
+        ({"workers": 2}, [{"CPU": 2.0}], {}, "in use"),
+        ({"workers": 1, "device": "cuda"}, [{"CPU": 8.0}], {"CPU": 8.0}, "1 CPU and 1 GPU each: .* room for 0"),
+    ],
+)
+def test_what_a_group_waits_for_is_told(settings, nodes, free, told):
+    asked = engine(**settings)
+    found = waited_for(asked, resources_per_worker(asked, takes_gpus(asked, {})), nodes, free)
+    assert found is None if told is None else re.search(told, found)
