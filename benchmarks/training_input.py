@@ -13,7 +13,7 @@ from transformers.configuration_utils import PreTrainedConfig
 
 from cofee_dist.batches.dataset import SpanDataset, build_dataset
 from cofee_dist.config import Config, ScratchEncoder
-from cofee_dist.config_file import config_from
+from cofee_dist.config.file import config_from
 from cofee_dist.corpus.dump import Page, read_pages, read_site, splits
 from cofee_dist.corpus.sentences import SentenceRules, sentences
 from cofee_dist.corpus.wikitext import Renderer

@@ -45,7 +45,7 @@ def quickstart(
 @app.command()
 def pretrain(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Run the job: dump or texts, gazetteers, questions in; model, scores, report out. Goes on where it stopped."""
-    from cofee_dist.config_file import load_config
+    from cofee_dist.config.file import load_config
 
     _run(load_config(config, overrides or []), dry_run)
 
@@ -83,7 +83,7 @@ def download(
 @app.command("build-corpus")
 def build_corpus(config: ConfigFile, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Only the first stages: dump or texts to sentences, and their first weak labels."""
-    from cofee_dist.config_file import dump_yaml, load_config
+    from cofee_dist.config.file import dump_yaml, load_config
 
     loaded = load_config(config, overrides or [])
     if dry_run:
@@ -97,7 +97,7 @@ def build_corpus(config: ConfigFile, overrides: Overrides = None, dry_run: DryRu
 
 def _run(config: Any, dry_run: bool) -> None:
     if dry_run:
-        from cofee_dist.config_file import dump_yaml
+        from cofee_dist.config.file import dump_yaml
 
         typer.echo(dump_yaml(config), nl=False)
         return
@@ -238,7 +238,7 @@ def profile(
     """Measure a few training steps: where time goes, and which size of micro-batch fits and is fastest."""
     from rich.console import Console
 
-    from cofee_dist.config_file import load_config
+    from cofee_dist.config.file import load_config
     from cofee_dist.pipeline.profiling import profile as run_profile
     from cofee_dist.pipeline.profiling import profile_table
 
@@ -263,7 +263,7 @@ def _model_folder(path: Path) -> Path:
 
 def _check_wiki(language: str) -> None:
     """Tell what is no Wikipedia's code before mirrors are asked for it, again and again where there is no network."""
-    from cofee_dist.config_language import is_code, likely_code
+    from cofee_dist.config.language import is_code, likely_code
 
     code = language.strip().lower().replace("_", "-").removesuffix("wiki")
     likely = likely_code(code)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cofee_dist.config import Config, Esi, Fet, LabelledFile, Nee
-from cofee_dist.config_file import config_from
+from cofee_dist.config.file import config_from
 from cofee_dist.labels.ledger import write_iteration
 from cofee_dist.schemas import SENTENCES, Entity, LabelledSentence
 from tests.encoders import tiny_model

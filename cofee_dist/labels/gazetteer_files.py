@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 import pyarrow as pa
 
-from cofee_dist.config_gazetteer import GazetteerFile
+from cofee_dist.config.gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer_json import read_json, read_json_lines
 from cofee_dist.labels.gazetteer_lines import read_line_blocks, read_lines

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from cofee_dist.config_gazetteer import GazetteerFile
+from cofee_dist.config.gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer_tables import NAMES
 

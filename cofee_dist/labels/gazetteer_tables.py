@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from cofee_dist.config_gazetteer import GazetteerFile
+from cofee_dist.config.gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
 
 #: What the column of the entries is called where the config does not say; the first that is there.

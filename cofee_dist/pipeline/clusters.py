@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cofee_dist.artifacts import fingerprint, path_digest, read_json, read_manifest, write_json
 from cofee_dist.batches.dataset import SpanDataset
 from cofee_dist.config import Config
-from cofee_dist.config_file import load_config
+from cofee_dist.config.file import load_config
 from cofee_dist.errors import UserError
 from cofee_dist.evaluate.clusters import normalised_mutual_information, purity
 from cofee_dist.labels.ledger import iteration_folder, texts_of

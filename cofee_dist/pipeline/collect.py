@@ -9,7 +9,7 @@ from typing import Any
 
 from cofee_dist.artifacts import read_json, versions
 from cofee_dist.config import Config, ScratchEncoder
-from cofee_dist.config_file import dump_yaml
+from cofee_dist.config.file import dump_yaml
 from cofee_dist.errors import UserError
 from cofee_dist.evaluate.published import CORPORA, NOTE, WEAK
 from cofee_dist.evaluate.readers import read_labelled

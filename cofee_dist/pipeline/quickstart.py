@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cofee_dist.artifacts import fingerprint, read_json, write_json
 from cofee_dist.config import Config
-from cofee_dist.config_file import load_config
+from cofee_dist.config.file import load_config
 from cofee_dist.world.generate import generate
 
 _MADE = "world.json"

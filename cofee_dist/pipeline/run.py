@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cofee_dist.artifacts import fingerprint, write_text
 from cofee_dist.config import Config
-from cofee_dist.config_file import dump_yaml
+from cofee_dist.config.file import dump_yaml
 from cofee_dist.errors import UserError
 from cofee_dist.pipeline.data import corpus_stage, labels_stage, spark, texts_stage
 from cofee_dist.pipeline.evaluation import evaluation_stage

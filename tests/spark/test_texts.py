@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cofee_dist.config import Corpus, EntityType, Labels, Task
-from cofee_dist.config_gazetteer import GazetteerFile
+from cofee_dist.config.gazetteer import GazetteerFile
 from cofee_dist.corpus.spark_texts import build_texts
 from cofee_dist.errors import UserError
 from cofee_dist.labels import ledger

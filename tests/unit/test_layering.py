@@ -21,12 +21,7 @@ PACKAGE = Path(cofee_dist.__file__).parent
 LAYERS = (
     "errors",
     "schemas",
-    "config_tree",
-    "config_gazetteer",
-    "config_language",
     "config",
-    "config_yaml",
-    "config_file",
     "artifacts",
     "ranks",
     "world",

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cofee_dist.config import EntityType, Labels, Task
-from cofee_dist.config_gazetteer import GazetteerFile
+from cofee_dist.config.gazetteer import GazetteerFile
 from cofee_dist.errors import UserError
 from cofee_dist.labels.gazetteer import Gazetteer, read_gazetteers
 from cofee_dist.labels.gazetteer_files import check_entries, read_blocks, read_entries

@@ -14,7 +14,7 @@ import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
 from cofee_dist.artifacts import MANIFEST, StageFolder, write_text
-from cofee_dist.config_file import dump_yaml
+from cofee_dist.config.file import dump_yaml
 from cofee_dist.labels.ledger import read_iteration, to_sentences, write_iteration
 from cofee_dist.mining.assignments import read_entities
 from cofee_dist.pipeline.clusters import EMBEDDINGS, compare_clusters

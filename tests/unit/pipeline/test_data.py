@@ -8,7 +8,7 @@ import pytest
 
 from cofee_dist.artifacts import fingerprint
 from cofee_dist.config import Config
-from cofee_dist.config_file import config_from
+from cofee_dist.config.file import config_from
 from cofee_dist.pipeline.data import settings_of_texts
 
 

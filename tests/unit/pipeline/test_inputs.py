@@ -8,7 +8,7 @@ import fsspec
 import pytest
 
 from cofee_dist.config import Tracking
-from cofee_dist.config_file import config_from
+from cofee_dist.config.file import config_from
 from cofee_dist.errors import UserError
 from cofee_dist.pipeline import run
 from cofee_dist.pipeline.inputs import check_inputs, digest_of_input

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from cofee_dist.config_file import load_config
+from cofee_dist.config.file import load_config
 from cofee_dist.labels.ledger import write_iteration
 from cofee_dist.pipeline.profile_sentences import made_up_sentences, sentences_of_run
 from cofee_dist.pipeline.profiling import Profile, _advice

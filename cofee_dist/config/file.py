@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from cofee_dist.config import Config
-from cofee_dist.config_yaml import parse_yaml, read_yaml
+from cofee_dist.config.yaml_text import parse_yaml, read_yaml
 from cofee_dist.errors import UserError
 
 
