@@ -6,6 +6,8 @@ VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 
+TEST_PROCESSES ?= 2
+
 # Benchmarks that want a dump and word lists run where these are; that of a GPU where there is a driver.
 DATA       ?= ../shared/data
 DUMP       ?= $(wildcard $(DATA)/dumps/enwiki-106-articles.xml.bz2)
@@ -26,7 +28,7 @@ quickstart: setup
 
 test: setup lint
 	./scripts/system-packages.sh browser
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 chaos: setup
 	$(BIN)/pytest -m chaos

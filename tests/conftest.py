@@ -22,6 +22,19 @@ settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+#: Files that take long come first, so that no process is left alone with them at the end.
+FOLDERS = ("e2e", "spark", "distributed", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Processes (``pytest -n 2 --dist loadgroup``) share the tests by file; one has Ray's, one Spark's."""
+    for item in items:
+        engine = next((name for name in ("ray", "spark") if item.get_closest_marker(name)), None)
+        item.add_marker(pytest.mark.xdist_group(engine or item.location[0]))
+    rank = {folder: at for at, folder in enumerate(FOLDERS)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(ROOT / "tests").parts[0], len(rank)))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real dumps, gazetteers and labelled files; tests that want it skip where it is absent."""
