@@ -28,7 +28,7 @@ quickstart: setup
 
 test: setup lint
 	./scripts/system-packages.sh browser
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 chaos: setup
 	$(BIN)/pytest -m chaos

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
@@ -22,17 +23,28 @@ settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-#: Files that take long come first, so that no process is left alone with them at the end.
+#: What takes long comes first, so that no process is left alone with it at the end.
 FOLDERS = ("e2e", "spark", "distributed", "unit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Processes (``pytest -n 2 --dist loadgroup``) share the tests by file; one has Ray's, one Spark's."""
-    for item in items:
-        engine = next((name for name in ("ray", "spark") if item.get_closest_marker(name)), None)
-        item.add_marker(pytest.mark.xdist_group(engine or item.location[0]))
+    """Order the tests by folder."""
     rank = {folder: at for at, folder in enumerate(FOLDERS)}
     items.sort(key=lambda item: rank.get(item.path.relative_to(ROOT / "tests").parts[0], len(rank)))
+
+
+class _Scheduling(LoadScopeScheduling):
+    """One process has all tests that start Ray (e2e), one all of Spark; the others are shared by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.split("/")[1]
+        return folder if folder in ("e2e", "spark") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """How ``pytest -n 2 --dist loadscope`` shares the tests."""
+    return _Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
