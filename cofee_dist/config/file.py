@@ -110,11 +110,11 @@ def _explain(error: ValidationError) -> str:
 
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:
-    from rapidfuzz import process
+    from rapidfuzz import fuzz, process
 
     known = _fields_at(Config, location[:-1])
     message = f"{'.'.join(map(str, location))}: unknown key"
-    nearest = process.extractOne(str(location[-1]), known) if known else None
+    nearest = process.extractOne(str(location[-1]), known, scorer=fuzz.ratio) if known else None
     if nearest and nearest[1] >= 60:
         return f"{message}; did you mean {nearest[0]!r}?"
     return f"{message}; known here: {', '.join(sorted(known))}"

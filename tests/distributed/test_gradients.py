@@ -99,6 +99,8 @@ def assert_same(state: dict[str, torch.Tensor], oracle: dict[str, torch.Tensor])
     assert state.keys() == oracle.keys()
     torch.testing.assert_close(state[NORMS], oracle[NORMS], rtol=1e-4, atol=0)
     for name, value in oracle.items():
+        if name.endswith("key.bias"):
+            continue  # softmax does not see it: its gradients are rounding, which Adam magnifies
         torch.testing.assert_close(
             state[name], value, rtol=1e-4, atol=2e-5, msg=lambda text, name=name: f"{name}: {text}"
         )
