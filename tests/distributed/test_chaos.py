@@ -38,7 +38,7 @@ WORKERS = {
     "before a checkpoint is complete": ("nee", f"{TRAIN}.checkpoint", "write_json", 4, 0),
     "in re-labelling": ("nee", f"{TRAIN}.stage_nee", "pick", 2, 1),
     # The second iteration of the second clustering: the first one takes five.
-    "in clustering": ("fet", "cofee_dist.mining.members", "Members.move", 7, 0),
+    "in clustering": ("fet", "cofee_dist.mining.members", "Members.assign", 7, 0),
 }
 
 
