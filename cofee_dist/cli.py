@@ -35,7 +35,7 @@ def quickstart(
     overrides: Overrides = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Make a small wiki with known truth and run the whole job on it (under 5 minutes on 2 cores)."""
+    """Make a small wiki with known truth and run the whole job on it (five to six minutes on 2 cores)."""
     from cofee_dist.pipeline.quickstart import quickstart_config
 
     config = quickstart_config(folder, seed, overrides or [])
