@@ -68,12 +68,13 @@ def download(
     ] = None,
 ) -> None:
     """Fetch a Wikipedia's dump, resumed and verified; prints the line to type next."""
+    from cofee_dist.config.language import check_wiki
     from cofee_dist.corpus.download import download_dump, next_command
     from cofee_dist.corpus.dump_files import WIKIMEDIA
     from cofee_dist.corpus.web import Web
     from cofee_dist.pipeline.download_progress import DownloadProgress
 
-    _check_wiki(language)
+    check_wiki(language)
     with DownloadProgress() as shown:
         web = Web(contact, waiting=shown.waiting)
         paths = download_dump(web, mirror or [WIKIMEDIA], language, date, folder, shown, part or [])
@@ -259,19 +260,6 @@ def _model_folder(path: Path) -> Path:
     raise UserError(
         "no model there", where=path, fix="give --model FOLDER, for example quickstart/runs/quickstart/model"
     )
-
-
-def _check_wiki(language: str) -> None:
-    """Tell what is no Wikipedia's code before mirrors are asked for it, again and again where there is no network."""
-    from cofee_dist.config.language import is_code, likely_code
-
-    code = language.strip().lower().replace("_", "-").removesuffix("wiki")
-    likely = likely_code(code)
-    if code != "simple" and (likely or not is_code(code)):
-        asked = (
-            f"did you mean: cofee download {likely}" if likely else "give the code in its address: en, de, zh, simple"
-        )
-        raise UserError(f"{language!r} is no code of a Wikipedia", fix=asked)
 
 
 def main(before: list[str] | None = None) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from cofee_dist.errors import UserError
+
 _CODE = re.compile(r"[a-z]{2,3}(-[a-z0-9]+)*")
 #: English names, own names and codes of three letters, where there is one of two.
 _NAMES = {
@@ -58,6 +60,21 @@ def likely_code(written: str) -> str | None:
 def is_code(written: str) -> bool:
     """Whether it is written as codes are: zh, zh-hant, yue."""
     return _CODE.fullmatch(written) is not None
+
+
+def check_wiki(written: str) -> None:
+    """See that it is a Wikipedia's code, before mirrors are asked for it again and again where there is no network.
+
+    Raises:
+        UserError: It is not; the likely one is named.
+    """
+    code = written.strip().lower().replace("_", "-").removesuffix("wiki")
+    likely = likely_code(code)
+    if code != "simple" and (likely or not is_code(code)):
+        asked = (
+            f"did you mean: cofee download {likely}" if likely else "give the code in its address: en, de, zh, simple"
+        )
+        raise UserError(f"{written!r} is no code of a Wikipedia", fix=asked)
 
 
 def language_code(written: Any) -> Any:

@@ -48,7 +48,9 @@ def nodes(model: type[BaseModel] = Config) -> set[type[BaseModel]]:
 
 
 def test_every_field_is_read_somewhere():
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "cofee_dist").rglob("*.py"))
+    lines = [line for path in (ROOT / "cofee_dist").rglob("*.py") for line in path.read_text("utf-8").splitlines()]
+    # The names of modules (cofee_dist.config.language) are not fields that are read.
+    code = "\n".join(line for line in lines if not line.lstrip().startswith(("from ", "import ")))
     unread = [
         f"{node.__name__}.{name}"
         for node in nodes()
